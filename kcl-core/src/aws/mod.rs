@@ -1,0 +1,1 @@
+//! The adapters of the two ports to Amazon Kinesis and DynamoDB.

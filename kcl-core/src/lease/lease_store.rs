@@ -1,0 +1,60 @@
+use std::fmt;
+
+use async_trait::async_trait;
+
+use super::{Lease, LeaseChange};
+use crate::error::Result;
+use crate::model::ShardKey;
+
+/// The lease table: rows that many workers change, one conditional write at a time.
+///
+/// An implementation makes one call for each method and does not retry. Errors, for every method:
+/// [`Transient`](crate::ErrorKind::Transient) and [`Throttled`](crate::ErrorKind::Throttled) if the outcome of the
+/// call is unknown or the same call may succeed later; [`Refused`](crate::ErrorKind::Refused) for missing permissions
+/// and a table of another shape; [`Corrupt`](crate::ErrorKind::Corrupt) for a row that is no lease, naming the row
+/// and the attribute.
+#[async_trait]
+pub trait LeaseStore: fmt::Debug + Send + Sync + 'static {
+    /// Makes the table ready for use: creates it if it does not exist, and checks its shape if it does.
+    ///
+    /// # To ensure correctness
+    /// Several workers may call it at once; all of them succeed.
+    async fn prepare(&self) -> Result<()>;
+
+    /// All rows, in no particular order.
+    ///
+    /// # To ensure correctness
+    /// Rows may be stale, and rows written during the call may or may not be there: callers may act on the result
+    /// only through conditional writes, and confirm with [`get`](Self::get) what no condition guards.
+    async fn list(&self) -> Result<Vec<Lease>>;
+
+    /// One row, or `None` if there is none.
+    ///
+    /// # To ensure correctness
+    /// The row reflects every write that had returned before this call began (a consistent read).
+    async fn get(&self, shard: &ShardKey) -> Result<Option<Lease>>;
+
+    /// Creates the row if there is none for its shard; [`Conditional::Lost`] with the existing row otherwise.
+    async fn create(&self, lease: &Lease) -> Result<Conditional>;
+
+    /// Changes a row, if its counter **and** its owner still are those of `seen`.
+    ///
+    /// # To ensure correctness
+    /// Check and change are one atomic step, durable before this returns. The new row is `seen.after(change)`, except
+    /// that attributes which the change does not name keep what the row holds. On [`Conditional::Lost`] nothing was
+    /// written.
+    async fn update(&self, seen: &Lease, change: &LeaseChange) -> Result<Conditional>;
+
+    /// Deletes a row, if its counter and its owner still are those of `seen`. True if the row is gone, also if it
+    /// was gone before.
+    async fn delete(&self, seen: &Lease) -> Result<bool>;
+}
+
+/// The outcome of a conditional write. Losing a race is daily life in a fleet, not an error.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Conditional {
+    /// Written; this is the row now.
+    Applied(Lease),
+    /// Not written. The row that stood in the way, or `None` if there is no row.
+    Lost(Option<Lease>),
+}

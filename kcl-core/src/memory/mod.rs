@@ -1,0 +1,1 @@
+//! The two ports in memory, with the rules of the services.

@@ -1,0 +1,29 @@
+use super::Kinesis;
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::{Shard, StreamId};
+
+/// The most pages that one listing follows. A page holds up to 1,000 shards (`ListShards`, Kinesis API reference),
+/// so this is far beyond any stream; a service that repeats its token must not hold us for ever.
+const PAGES_MAX: usize = 1_000;
+
+/// Every shard that the stream still lists, closed ones included, ordered by shard id.
+///
+/// The listing is not a snapshot: a reshard that happens meanwhile may show a parent as open next to its child.
+pub async fn list_all_shards(kinesis: &dyn Kinesis, stream: &StreamId) -> Result<Vec<Shard>> {
+    let mut shards = Vec::new();
+    let mut token = None;
+    for _ in 0..PAGES_MAX {
+        let page = kinesis.list_shards(stream, token.as_ref()).await?;
+        shards.extend(page.shards);
+        token = page.next;
+        if token.is_none() {
+            shards.sort_by(|a, b| a.shard_id.cmp(&b.shard_id));
+            shards.dedup_by(|a, b| a.shard_id == b.shard_id);
+            return Ok(shards);
+        }
+    }
+    Err(Error::new(
+        ErrorKind::Corrupt,
+        format!("the shard list of stream '{stream}' has more than {PAGES_MAX} pages"),
+    ))
+}

@@ -1,0 +1,107 @@
+use std::fmt;
+
+use async_trait::async_trait;
+
+use crate::error::Result;
+use crate::model::{HashKeyRange, Record, SequenceNumber, Shard, ShardId, ShardKey, StreamId, Timestamp};
+
+/// The most records that one `GetRecords` call may ask for (Kinesis API reference).
+pub const GET_RECORDS_MAX: u32 = 10_000;
+
+/// The calls that a consumer makes to Kinesis Data Streams, one method for each call of the service.
+///
+/// Low level on purpose: an implementation makes one call and does not retry, pace, cache or reorder.
+///
+/// Errors, for every method: [`Transient`](crate::ErrorKind::Transient) and
+/// [`Throttled`](crate::ErrorKind::Throttled) if the same call may succeed later;
+/// [`NotFound`](crate::ErrorKind::NotFound) if the stream or the shard does not exist;
+/// [`Refused`](crate::ErrorKind::Refused) for missing permissions and for arguments that can never succeed.
+#[async_trait]
+pub trait Kinesis: fmt::Debug + Send + Sync + 'static {
+    /// One page of the stream's shards, open ones and closed ones whose records are not all trimmed.
+    ///
+    /// # To ensure correctness
+    /// Following `next` until it is `None` visits every such shard at least once.
+    async fn list_shards(&self, stream: &StreamId, page: Option<&ShardPageToken>) -> Result<ShardPage>;
+
+    /// A place in a shard from which to read.
+    ///
+    /// # To ensure correctness
+    /// Reading from [`IteratorPosition::Latest`] delivers every record put after this call has returned.
+    async fn get_shard_iterator(
+        &self,
+        shard: &ShardKey,
+        position: &IteratorPosition,
+    ) -> Result<ShardIterator>;
+
+    /// Up to `limit` records (at most [`GET_RECORDS_MAX`]) from `iterator` on, in the order of their positions, and
+    /// an iterator for what follows.
+    ///
+    /// An empty answer with an iterator is normal, also in the middle of a shard. Fails with
+    /// [`IteratorExpired`](crate::ErrorKind::IteratorExpired) if the iterator can no longer be used.
+    ///
+    /// # To ensure correctness
+    /// `next` is `None` only if the shard is closed and `records` are its last ones.
+    async fn get_records(&self, iterator: &ShardIterator, limit: u32) -> Result<GetRecordsOutput>;
+}
+
+/// An opaque place in a shard. The service lets it expire after five minutes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShardIterator {
+    /// The shard it reads: named in errors, and needed by adapters that must ask for another.
+    pub shard: ShardKey,
+    /// The service's token.
+    pub token: String,
+}
+
+/// The five iterator types of `GetShardIterator`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum IteratorPosition {
+    /// The oldest record that the shard still keeps.
+    TrimHorizon,
+    /// After the newest record.
+    Latest,
+    /// The first record that arrived at or after this time.
+    AtTimestamp(Timestamp),
+    /// The record of this sequence number.
+    AtSequenceNumber(SequenceNumber),
+    /// The record after this sequence number.
+    AfterSequenceNumber(SequenceNumber),
+}
+
+/// What one `GetRecords` call returned.
+#[derive(Debug, Clone)]
+pub struct GetRecordsOutput {
+    /// The records, each with sub-sequence number 0: aggregates are taken apart later.
+    pub records: Vec<Record>,
+    /// Where to read on; `None` at the end of a closed shard.
+    pub next: Option<ShardIterator>,
+    /// How old the last record read is compared with the newest of the shard, in milliseconds; 0 at the tip.
+    pub millis_behind_latest: u64,
+    /// At the end of a closed shard, the shards that follow it. May be empty if the service does not say.
+    pub children: Vec<ChildShard>,
+}
+
+/// A shard that follows a closed one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChildShard {
+    /// Its name.
+    pub shard_id: ShardId,
+    /// The closed shard or shards that it follows.
+    pub parents: Vec<ShardId>,
+    /// The hash keys that fall into it.
+    pub hash_key_range: HashKeyRange,
+}
+
+/// One page of `ListShards`.
+#[derive(Debug, Clone)]
+pub struct ShardPage {
+    /// The shards of this page.
+    pub shards: Vec<Shard>,
+    /// Where the next page starts; `None` after the last one.
+    pub next: Option<ShardPageToken>,
+}
+
+/// An opaque place in a listing of shards.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShardPageToken(pub String);

@@ -1,0 +1,16 @@
+//! Where records come from: the service calls we need ([`Kinesis`], a port), the catalog of a stream's shards, and
+//! the source that turns calls into an endless sequence of batches.
+//!
+//! Pacing, iterator expiry, throttling and the end of a shard are handled here, once, over the bare port, so that
+//! the in-memory backend and the real service exercise the same code. Nothing here knows leases or processors.
+
+mod catalog;
+mod kinesis;
+mod record_source;
+
+pub use catalog::list_all_shards;
+pub use kinesis::{
+    ChildShard, GET_RECORDS_MAX, GetRecordsOutput, IteratorPosition, Kinesis, ShardIterator, ShardPage,
+    ShardPageToken,
+};
+pub use record_source::{RecordSource, SourceBatch, StartPosition};

@@ -1,0 +1,60 @@
+use async_trait::async_trait;
+
+use super::ChildShard;
+use crate::error::Result;
+use crate::model::{Checkpoint, InitialPosition, Record, RecordPosition, Timestamp};
+
+/// One shard as a sequence of batches. Polling is one; nothing downstream can tell which it reads from.
+#[async_trait]
+pub trait RecordSource: Send {
+    /// The next batch. Waits as long as pacing and back-off need, and survives throttling, expired iterators and
+    /// passing trouble by itself; an error is one that waiting does not mend.
+    ///
+    /// # To ensure correctness
+    /// Every record after the starting position is returned exactly once, in order. Dropping the future before it is
+    /// ready loses no record: the next call returns what this one would have.
+    async fn next_batch(&mut self) -> Result<SourceBatch>;
+}
+
+/// What a [`RecordSource`] read. May be without records: at the tip, or before a lull in the shard.
+#[derive(Debug, Clone, Default)]
+pub struct SourceBatch {
+    /// The records, ascending in position.
+    pub records: Vec<Record>,
+    /// How far the reader is behind the newest record of the shard, in milliseconds; 0 at the tip.
+    pub millis_behind_latest: u64,
+    /// At the end of a closed shard, after its last record, the shards that follow.
+    pub shard_end: Option<Vec<ChildShard>>,
+}
+
+/// Where a source starts to read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StartPosition {
+    /// The oldest record that the shard still keeps.
+    TrimHorizon,
+    /// The next record to arrive.
+    Latest,
+    /// The first record that arrived at or after this time.
+    AtTimestamp(Timestamp),
+    /// The first record after this one.
+    After(RecordPosition),
+}
+
+impl StartPosition {
+    /// Where a shard with this checkpoint goes on, or `None` if it has ended. The row of an `AT_TIMESTAMP` lease does
+    /// not hold the time, so it comes from the settings; if those name another position, that one is taken, since the
+    /// shard has not begun.
+    pub fn resume(checkpoint: &Checkpoint, initial_position: InitialPosition) -> Option<Self> {
+        Some(match checkpoint {
+            Checkpoint::TrimHorizon => Self::TrimHorizon,
+            Checkpoint::Latest => Self::Latest,
+            Checkpoint::At(position) => Self::After(position.clone()),
+            Checkpoint::AtTimestamp => match initial_position {
+                InitialPosition::AtTimestamp(time) => Self::AtTimestamp(time),
+                InitialPosition::TrimHorizon => Self::TrimHorizon,
+                InitialPosition::Latest => Self::Latest,
+            },
+            Checkpoint::ShardEnd => return None,
+        })
+    }
+}
