@@ -1,1 +1,20 @@
 //! The adapters of the two ports to Amazon Kinesis and DynamoDB.
+//!
+//! The only place that names the SDK: no type of it appears in a signature outside. An adapter translates, one
+//! method to one call; it never retries, paces or caches, because the framework does, once, for every backend.
+
+mod clients;
+mod dynamodb_lease_store;
+mod endpoint;
+mod error;
+mod kinesis;
+mod lease_row;
+mod lease_table;
+mod lease_update;
+
+pub use clients::{
+    CONNECT_TIMEOUT, DYNAMODB_OPERATION_TIMEOUT, DYNAMODB_READ_TIMEOUT, KINESIS_OPERATION_TIMEOUT,
+    KINESIS_READ_TIMEOUT, dynamodb_client, kinesis_client,
+};
+pub use dynamodb_lease_store::DynamoDbLeaseStore;
+pub use kinesis::AwsKinesis;

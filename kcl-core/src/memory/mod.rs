@@ -4,6 +4,8 @@
 //! they refuse is refused here. It never sleeps, draws a random number or reads the world's clock: time is that of the
 //! Tokio runtime, so it stands still in a test that pauses it.
 
+mod kinesis;
 mod lease_store;
 
+pub use kinesis::{MemoryKinesis, MemoryKinesisSettings, PutRecordOutput};
 pub use lease_store::MemoryLeaseStore;

@@ -76,7 +76,7 @@ pub struct GetRecordsOutput {
     pub records: Vec<Record>,
     /// Where to read on; `None` at the end of a closed shard.
     pub next: Option<ShardIterator>,
-    /// How old the last record read is compared with the newest of the shard, in milliseconds; 0 at the tip.
+    /// How long before the present the last record read arrived, in milliseconds; 0 at the tip.
     pub millis_behind_latest: u64,
     /// At the end of a closed shard, the shards that follow it. May be empty if the service does not say.
     pub children: Vec<ChildShard>,

@@ -1,0 +1,226 @@
+//! What an SDK error means for the framework: its [`ErrorKind`], and words for a person.
+//!
+//! The only place that knows error codes. A message names the call and its subject, the endpoint, the service's code,
+//! words and request id, and what to do; it never holds a debug dump, which would carry whole requests and answers.
+
+use std::error::Error as StdError;
+
+use aws_sdk_kinesis::config::http::HttpResponse;
+use aws_sdk_kinesis::error::{ConnectorError, ProvideErrorMetadata, SdkError};
+use aws_sdk_kinesis::operation::RequestId;
+
+use super::endpoint::Endpoint;
+use crate::error::{Error, ErrorKind};
+
+const CREDENTIALS_ADVICE: &str = "Credentials are looked for in the environment (AWS_ACCESS_KEY_ID and \
+    AWS_SECRET_ACCESS_KEY), the shared files (~/.aws/credentials and ~/.aws/config, profile AWS_PROFILE), a web \
+    identity token, and the container's or the instance's role; provide one of them.";
+
+const REGION_ADVICE: &str = "No region is set: set AWS_REGION, or a region in the profile.";
+
+const REACH_ADVICE: &str = "Check the network, the region, and AWS_ENDPOINT_URL if it is set.";
+
+/// Turns the errors of one client into ours.
+#[derive(Debug, Clone)]
+pub(super) struct ErrorContext {
+    /// Where the client sends its requests.
+    pub(super) endpoint: Endpoint,
+    /// The region of the client, if one is set.
+    pub(super) region: Option<String>,
+}
+
+/// What is known about a failed call.
+struct Diagnosis {
+    kind: ErrorKind,
+    problem: String,
+    advice: &'static str,
+}
+
+impl ErrorContext {
+    /// Our error for a failed `call`, such as `ListShards of stream 'orders'`.
+    pub(super) fn error<E>(&self, call: &str, error: SdkError<E>) -> Error
+    where
+        E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
+    {
+        let Diagnosis {
+            kind,
+            problem,
+            advice,
+        } = self.diagnose(&error);
+        let place = match (self.endpoint.get(), &self.region) {
+            (Some(endpoint), _) => format!(" at {endpoint}"),
+            (None, Some(region)) => format!(" in region '{region}'"),
+            (None, None) => String::new(),
+        };
+        let ours = Error::new(kind, format!("{call}{place} failed: {problem}. {advice}"));
+        match error.into_source() {
+            Ok(source) => ours.with_source(source),
+            Err(_) => ours,
+        }
+    }
+
+    fn diagnose<E>(&self, error: &SdkError<E>) -> Diagnosis
+    where
+        E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
+    {
+        match error {
+            SdkError::ServiceError(answer) => service_error(answer.err(), answer.raw(), error.request_id()),
+            SdkError::ResponseError(answer) => bad_answer(error, answer.raw()),
+            SdkError::DispatchFailure(failure) => self.dispatch_failure(error, failure.as_connector_error()),
+            SdkError::TimeoutError(_) => Diagnosis {
+                kind: ErrorKind::Transient,
+                problem: chain(error),
+                advice: REACH_ADVICE,
+            },
+            _ => Diagnosis {
+                kind: ErrorKind::Refused,
+                problem: chain(error),
+                advice: "The request could not be built from these arguments.",
+            },
+        }
+    }
+
+    /// A request that got no answer. If none of this client's requests was ever sent, its settings are at fault, and
+    /// waiting does not mend them. Later the same symptoms are a passing failure to renew credentials.
+    fn dispatch_failure(&self, error: &dyn StdError, cause: Option<&ConnectorError>) -> Diagnosis {
+        let unsent = self.endpoint.get().is_none();
+        let (kind, advice) = match cause {
+            Some(cause) if cause.is_user() => (ErrorKind::Refused, REACH_ADVICE),
+            Some(cause) if unsent && cause.is_other() && self.region.is_none() => {
+                (ErrorKind::Refused, REGION_ADVICE)
+            }
+            Some(cause) if unsent && cause.is_other() => (ErrorKind::Refused, CREDENTIALS_ADVICE),
+            _ => (ErrorKind::Transient, REACH_ADVICE),
+        };
+        Diagnosis {
+            kind,
+            problem: chain(error),
+            advice,
+        }
+    }
+}
+
+/// The service said no.
+fn service_error(
+    error: &impl ProvideErrorMetadata,
+    answer: &HttpResponse,
+    request_id: Option<&str>,
+) -> Diagnosis {
+    let status = answer.status().as_u16();
+    let code = error.code().unwrap_or("no error code");
+    // Only the first line: the others of a signature error repeat the request with its session token.
+    let words = error.message().and_then(|message| message.lines().next());
+    let (kind, advice) = meaning(code, status);
+    Diagnosis {
+        kind,
+        problem: format!(
+            "{code}: {} (HTTP {status}, request {})",
+            words.unwrap_or("no message").trim_end_matches('.'),
+            request_id.unwrap_or("without id")
+        ),
+        advice,
+    }
+}
+
+/// The answer broke off, or does not have the service's form.
+fn bad_answer(error: &dyn StdError, answer: &HttpResponse) -> Diagnosis {
+    let status = answer.status().as_u16();
+    let broke_off = answer.body().bytes().is_none();
+    let (kind, advice) = match status {
+        500.. => (ErrorKind::Transient, REACH_ADVICE),
+        429 => (ErrorKind::Throttled, REACH_ADVICE),
+        _ if broke_off => (ErrorKind::Transient, REACH_ADVICE),
+        200..=299 => (
+            ErrorKind::Corrupt,
+            "The answer is not that of the service: check AWS_ENDPOINT_URL, and proxies on the way.",
+        ),
+        _ => (
+            ErrorKind::Refused,
+            "The answer is not that of the service: check AWS_ENDPOINT_URL, and proxies on the way.",
+        ),
+    };
+    Diagnosis {
+        kind,
+        problem: format!("{} (HTTP {status})", chain(error)),
+        advice,
+    }
+}
+
+/// What a code of the service asks of us. The codes are those of the Kinesis and DynamoDB API references, and of the
+/// errors common to all services.
+fn meaning(code: &str, status: u16) -> (ErrorKind, &'static str) {
+    match code {
+        "ProvisionedThroughputExceededException"
+        | "ThrottlingException"
+        | "Throttling"
+        | "ThrottledException"
+        | "LimitExceededException"
+        | "RequestLimitExceeded"
+        | "RequestThrottled"
+        | "RequestThrottledException"
+        | "TooManyRequestsException"
+        | "KMSThrottlingException" => (
+            ErrorKind::Throttled,
+            "Call less often, share the stream with fewer consumers, or raise the limit.",
+        ),
+        "ExpiredIteratorException" => (ErrorKind::IteratorExpired, "Get a new iterator."),
+        "ResourceNotFoundException" => (
+            ErrorKind::NotFound,
+            "Check the name, the account of the credentials, and the region.",
+        ),
+        "AccessDeniedException" | "AccessDenied" | "UnauthorizedOperation" | "NotAuthorized" => (
+            ErrorKind::Refused,
+            "Allow this action on this resource in the policy of the role or user.",
+        ),
+        "UnrecognizedClientException"
+        | "InvalidClientTokenId"
+        | "InvalidSignatureException"
+        | "SignatureDoesNotMatch"
+        | "IncompleteSignature"
+        | "IncompleteSignatureException"
+        | "MissingAuthenticationToken"
+        | "MissingAuthenticationTokenException"
+        | "ExpiredToken"
+        | "ExpiredTokenException"
+        | "RequestExpired"
+        | "OptInRequired" => (
+            ErrorKind::Refused,
+            "Check that the credentials are valid for this account and region, and that the clock is right.",
+        ),
+        _ if code.starts_with("KMS") => (
+            ErrorKind::Refused,
+            "Check that the stream's KMS key is enabled and that the credentials may use it.",
+        ),
+        "InternalFailure"
+        | "InternalServerError"
+        | "InternalFailureException"
+        | "ServiceUnavailable"
+        | "ServiceUnavailableException"
+        | "RequestTimeout"
+        | "RequestTimeoutException"
+        | "ResourceInUseException"
+        | "ReplicatedWriteConflictException"
+        | "TransactionConflictException"
+        | "ExpiredNextTokenException" => (ErrorKind::Transient, "Try again."),
+        _ if status >= 500 => (ErrorKind::Transient, "Try again."),
+        _ if status == 429 => (ErrorKind::Throttled, "Call less often."),
+        _ => (
+            ErrorKind::Refused,
+            "The service does not accept these arguments; trying again does not help.",
+        ),
+    }
+}
+
+/// An error and its causes, in a line.
+fn chain(error: &dyn StdError) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,114 @@
+use std::io;
+
+use aws_sdk_kinesis::error::ErrorMetadata;
+use aws_sdk_kinesis::operation::get_records::GetRecordsError;
+
+use super::*;
+
+fn context(sent: bool, region: Option<&str>) -> ErrorContext {
+    ErrorContext {
+        endpoint: if sent {
+            Endpoint::known("https://kinesis.test/")
+        } else {
+            Endpoint::default()
+        },
+        region: region.map(str::to_owned),
+    }
+}
+
+fn answer(status: u16, body: &'static str) -> HttpResponse {
+    HttpResponse::new(status.try_into().unwrap(), body.into())
+}
+
+fn said(code: &str, status: u16) -> SdkError<GetRecordsError> {
+    let mut answer = answer(status, "{}");
+    answer.headers_mut().insert("x-amzn-requestid", "R-1");
+    let error = ErrorMetadata::builder()
+        .code(code)
+        .message("Rate.\nsecret")
+        .build();
+    SdkError::service_error(GetRecordsError::generic(error), answer)
+}
+
+fn classified(error: SdkError<GetRecordsError>) -> Error {
+    context(true, Some("eu-west-1")).error("GetRecords of shard 'orders:1'", error)
+}
+
+#[test]
+fn codes_become_kinds() {
+    let table = [
+        (
+            "ProvisionedThroughputExceededException",
+            400,
+            ErrorKind::Throttled,
+        ),
+        ("ThrottlingException", 400, ErrorKind::Throttled),
+        ("LimitExceededException", 400, ErrorKind::Throttled),
+        ("RequestLimitExceeded", 400, ErrorKind::Throttled),
+        ("KMSThrottlingException", 400, ErrorKind::Throttled),
+        ("SomethingNew", 429, ErrorKind::Throttled),
+        ("ExpiredIteratorException", 400, ErrorKind::IteratorExpired),
+        ("ResourceNotFoundException", 400, ErrorKind::NotFound),
+        ("AccessDeniedException", 400, ErrorKind::Refused),
+        ("UnrecognizedClientException", 400, ErrorKind::Refused),
+        ("ExpiredTokenException", 400, ErrorKind::Refused),
+        ("KMSDisabledException", 400, ErrorKind::Refused),
+        ("ValidationException", 400, ErrorKind::Refused),
+        ("InvalidArgumentException", 400, ErrorKind::Refused),
+        ("SomethingNew", 400, ErrorKind::Refused),
+        ("InternalFailure", 500, ErrorKind::Transient),
+        ("SomethingNew", 503, ErrorKind::Transient),
+    ];
+    for (code, status, kind) in table {
+        assert_eq!(classified(said(code, status)).kind(), kind, "{code} {status}");
+    }
+}
+
+#[test]
+fn a_message_names_the_call_the_place_and_the_service_s_words_but_not_its_dump() {
+    let message = classified(said("ResourceNotFoundException", 400)).to_string();
+    assert_eq!(
+        message,
+        "GetRecords of shard 'orders:1' at https://kinesis.test/ failed: ResourceNotFoundException: Rate (HTTP 400, \
+         request R-1). Check the name, the account of the credentials, and the region."
+    );
+}
+
+#[test]
+fn an_answer_in_another_form_is_judged_by_how_it_ends() {
+    let table = [
+        (503, ErrorKind::Transient),
+        (429, ErrorKind::Throttled),
+        (200, ErrorKind::Corrupt),
+        (403, ErrorKind::Refused),
+    ];
+    for (status, kind) in table {
+        let error = SdkError::response_error("expected an object", answer(status, "<html>"));
+        assert_eq!(classified(error).kind(), kind, "{status}");
+    }
+}
+
+#[test]
+fn time_outs_and_broken_connections_are_transient() {
+    let broken = || io::Error::from(io::ErrorKind::ConnectionReset).into();
+    for error in [
+        SdkError::timeout_error("read timeout"),
+        SdkError::dispatch_failure(ConnectorError::io(broken())),
+        SdkError::dispatch_failure(ConnectorError::timeout(broken())),
+        SdkError::dispatch_failure(ConnectorError::other(broken(), None)),
+    ] {
+        assert_eq!(classified(error).kind(), ErrorKind::Transient);
+    }
+}
+
+#[test]
+fn a_client_that_never_sent_anything_has_wrong_settings() {
+    let unsent =
+        || SdkError::<GetRecordsError>::dispatch_failure(ConnectorError::other("no provider".into(), None));
+    let no_credentials = context(false, Some("eu-west-1")).error("GetRecords", unsent());
+    assert_eq!(no_credentials.kind(), ErrorKind::Refused);
+    assert!(no_credentials.to_string().contains("AWS_ACCESS_KEY_ID"));
+    let no_region = context(false, None).error("GetRecords", unsent());
+    assert_eq!(no_region.kind(), ErrorKind::Refused);
+    assert!(no_region.to_string().contains("AWS_REGION"));
+}

@@ -1,0 +1,196 @@
+use async_trait::async_trait;
+use aws_sdk_kinesis::Client;
+use aws_sdk_kinesis::primitives::DateTime;
+use aws_sdk_kinesis::types::{self as sdk, ShardIteratorType};
+use bytes::Bytes;
+
+use super::clients::kinesis_client;
+use super::endpoint::Endpoint;
+use super::error::ErrorContext;
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::{
+    HashKeyRange, Record, RecordPosition, SequenceNumber, Shard, ShardId, ShardKey, StreamId, Timestamp,
+};
+use crate::stream::{
+    ChildShard, GetRecordsOutput, IteratorPosition, Kinesis, ShardIterator, ShardPage, ShardPageToken,
+};
+
+/// [`Kinesis`] over the AWS SDK. Streams are addressed by name, in the account and region of the client.
+#[derive(Debug, Clone)]
+pub struct AwsKinesis {
+    client: Client,
+    errors: ErrorContext,
+}
+
+impl AwsKinesis {
+    /// Uses the configuration of `client`, with retries off and with time-outs where it sets none: see
+    /// [`kinesis_client`].
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "a client with our settings takes its place"
+    )]
+    pub fn new(client: Client) -> Self {
+        let endpoint = Endpoint::default();
+        let config = client.config().to_builder().interceptor(endpoint.clone());
+        let region = client.config().region().map(ToString::to_string);
+        Self {
+            client: kinesis_client(config),
+            errors: ErrorContext { endpoint, region },
+        }
+    }
+}
+
+#[async_trait]
+impl Kinesis for AwsKinesis {
+    async fn list_shards(&self, stream: &StreamId, page: Option<&ShardPageToken>) -> Result<ShardPage> {
+        let request = self.client.list_shards();
+        // The token stands for the stream; the service refuses a request with both.
+        let request = match page {
+            None => request.stream_name(stream.name()),
+            Some(token) => request.next_token(&token.0),
+        };
+        let call = format!("ListShards of stream '{stream}'");
+        let output = request
+            .send()
+            .await
+            .map_err(|error| self.errors.error(&call, error))?;
+        let shards = output.shards.unwrap_or_default();
+        Ok(ShardPage {
+            shards: shards.into_iter().map(shard).collect::<Result<_>>()?,
+            next: output.next_token.map(ShardPageToken),
+        })
+    }
+
+    async fn get_shard_iterator(
+        &self,
+        shard: &ShardKey,
+        position: &IteratorPosition,
+    ) -> Result<ShardIterator> {
+        let request = self
+            .client
+            .get_shard_iterator()
+            .stream_name(shard.stream.name())
+            .shard_id(shard.shard_id.as_str());
+        let request = match position {
+            IteratorPosition::TrimHorizon => request.shard_iterator_type(ShardIteratorType::TrimHorizon),
+            IteratorPosition::Latest => request.shard_iterator_type(ShardIteratorType::Latest),
+            IteratorPosition::AtTimestamp(time) => request
+                .shard_iterator_type(ShardIteratorType::AtTimestamp)
+                .timestamp(DateTime::from_millis(time.as_millis())),
+            IteratorPosition::AtSequenceNumber(number) => request
+                .shard_iterator_type(ShardIteratorType::AtSequenceNumber)
+                .starting_sequence_number(number.as_str()),
+            IteratorPosition::AfterSequenceNumber(number) => request
+                .shard_iterator_type(ShardIteratorType::AfterSequenceNumber)
+                .starting_sequence_number(number.as_str()),
+        };
+        let call = format!("GetShardIterator of shard '{shard}' for {position:?}");
+        let output = request
+            .send()
+            .await
+            .map_err(|error| self.errors.error(&call, error))?;
+        match output.shard_iterator {
+            Some(token) => Ok(ShardIterator {
+                shard: shard.clone(),
+                token,
+            }),
+            None => Err(corrupt(format!("{call} returned no iterator"))),
+        }
+    }
+
+    async fn get_records(&self, iterator: &ShardIterator, limit: u32) -> Result<GetRecordsOutput> {
+        let call = format!("GetRecords of shard '{}'", iterator.shard);
+        let output = self
+            .client
+            .get_records()
+            .shard_iterator(&iterator.token)
+            .limit(i32::try_from(limit).unwrap_or(i32::MAX))
+            .send()
+            .await
+            .map_err(|error| self.errors.error(&call, error))?;
+        let children = output.child_shards.unwrap_or_default();
+        Ok(GetRecordsOutput {
+            records: output
+                .records
+                .into_iter()
+                .map(|record| user_record(record, &iterator.shard))
+                .collect::<Result<_>>()?,
+            next: output.next_shard_iterator.map(|token| ShardIterator {
+                shard: iterator.shard.clone(),
+                token,
+            }),
+            millis_behind_latest: output
+                .millis_behind_latest
+                .and_then(|millis| u64::try_from(millis).ok())
+                .unwrap_or(0),
+            children: children.into_iter().map(child_shard).collect::<Result<_>>()?,
+        })
+    }
+}
+
+fn shard(shard: sdk::Shard) -> Result<Shard> {
+    let hash_key_range = hash_key_range(&shard.shard_id, shard.hash_key_range)?;
+    let numbers = shard.sequence_number_range.ok_or_else(|| {
+        corrupt(format!(
+            "shard '{}' is listed without its sequence number range",
+            shard.shard_id
+        ))
+    })?;
+    Ok(Shard {
+        hash_key_range,
+        shard_id: ShardId::new(shard.shard_id),
+        parent: shard.parent_shard_id.map(ShardId::new),
+        adjacent_parent: shard.adjacent_parent_shard_id.map(ShardId::new),
+        starting_sequence_number: numbers.starting_sequence_number.parse()?,
+        ending_sequence_number: numbers
+            .ending_sequence_number
+            .as_deref()
+            .map(str::parse)
+            .transpose()?,
+    })
+}
+
+fn child_shard(child: sdk::ChildShard) -> Result<ChildShard> {
+    Ok(ChildShard {
+        hash_key_range: hash_key_range(&child.shard_id, child.hash_key_range)?,
+        shard_id: ShardId::new(child.shard_id),
+        parents: child.parent_shards.into_iter().map(ShardId::new).collect(),
+    })
+}
+
+fn hash_key_range(shard_id: &str, range: Option<sdk::HashKeyRange>) -> Result<HashKeyRange> {
+    let (start, end) = range
+        .map(|range| (range.starting_hash_key, range.ending_hash_key))
+        .unwrap_or_default();
+    match (start.parse(), end.parse()) {
+        (Ok(start), Ok(end)) => Ok(HashKeyRange { start, end }),
+        _ => Err(corrupt(format!(
+            "shard '{shard_id}' is listed with the hash keys '{start}' to '{end}'"
+        ))),
+    }
+}
+
+fn user_record(record: sdk::Record, shard: &ShardKey) -> Result<Record> {
+    let sequence_number: SequenceNumber = record.sequence_number.parse()?;
+    let arrival = record
+        .approximate_arrival_timestamp
+        .and_then(|time| time.to_millis().ok());
+    let Some(arrival) = arrival else {
+        return Err(corrupt(format!(
+            "record {sequence_number} of shard '{shard}' has no arrival time"
+        )));
+    };
+    Ok(Record {
+        position: RecordPosition {
+            sequence_number,
+            sub_sequence_number: 0,
+        },
+        partition_key: record.partition_key.unwrap_or_default(),
+        approximate_arrival: Timestamp::from_millis(arrival),
+        data: Bytes::from(record.data.into_inner()),
+    })
+}
+
+fn corrupt(message: String) -> Error {
+    Error::new(ErrorKind::Corrupt, message)
+}

@@ -1,0 +1,247 @@
+//! The row of a lease, attribute by attribute.
+//!
+//! The row is the Java KCL's (`DynamoDBLeaseSerializer.java`), so that Java workers may share the table, precede us
+//! and follow us. The single place that forms keys and knows attribute names and types. Attributes that are not named
+//! here are tolerated, and survive, since rows are only ever updated in place.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::lease::Lease;
+use crate::model::{
+    Checkpoint, HashKeyRange, RecordPosition, SequenceNumber, ShardId, ShardKey, StreamId, WorkerId,
+};
+
+pub(super) const LEASE_KEY: &str = "leaseKey";
+const LEASE_OWNER: &str = "leaseOwner";
+const LEASE_COUNTER: &str = "leaseCounter";
+const OWNER_SWITCHES: &str = "ownerSwitchesSinceCheckpoint";
+const CHECKPOINT: &str = "checkpoint";
+const SUB_SEQUENCE_NUMBER: &str = "checkpointSubSequenceNumber";
+const PARENTS: &str = "parentShardId";
+const CHILDREN: &str = "childShardIds";
+const STARTING_HASH_KEY: &str = "startingHashKey";
+const ENDING_HASH_KEY: &str = "endingHashKey";
+/// What a row is about, since version 3.5 of the Java KCL; a row without it is a lease.
+const ENTITY_TYPE: &str = "entityType";
+const ENTITY_TYPE_LEASE: &str = "LEASE";
+/// Only in the rows of a table that serves many streams, whose keys have another form.
+const STREAM_NAME: &str = "streamName";
+
+/// A row as DynamoDB gives and takes it.
+pub(super) type Item = HashMap<String, AttributeValue>;
+
+/// Reads and writes the rows of one table, which serves one stream.
+#[derive(Debug, Clone)]
+pub(super) struct LeaseRows {
+    pub(super) table: String,
+    pub(super) stream: StreamId,
+}
+
+impl LeaseRows {
+    /// The key of a shard's row: its shard id. Fails with [`ErrorKind::Refused`] for a shard of another stream.
+    pub(super) fn key(&self, shard: &ShardKey) -> Result<AttributeValue> {
+        if shard.stream == self.stream {
+            return Ok(string(shard.shard_id.as_str()));
+        }
+        Err(Error::new(
+            ErrorKind::Refused,
+            format!(
+                "lease table '{}' serves stream '{}', so it has no place for shard '{shard}'; use a table of its own",
+                self.table, self.stream
+            ),
+        ))
+    }
+
+    /// The whole row of a lease.
+    pub(super) fn encode(&self, lease: &Lease) -> Result<Item> {
+        let mut item = HashMap::new();
+        let mut put = |name: &str, value| item.insert(name.to_owned(), value);
+        put(LEASE_KEY, self.key(&lease.shard)?);
+        put(LEASE_COUNTER, number(lease.counter));
+        put(OWNER_SWITCHES, number(lease.owner_switches_since_checkpoint));
+        let (checkpoint, sub_sequence_number) = checkpoint(&lease.checkpoint);
+        put(CHECKPOINT, checkpoint);
+        put(SUB_SEQUENCE_NUMBER, sub_sequence_number);
+        if let Some(owner) = &lease.owner {
+            put(LEASE_OWNER, string(owner.as_str()));
+        }
+        if !lease.parents.is_empty() {
+            put(PARENTS, shard_set(&lease.parents));
+        }
+        if !lease.children.is_empty() {
+            put(CHILDREN, shard_set(&lease.children));
+        }
+        if let Some(range) = lease.hash_key_range {
+            put(STARTING_HASH_KEY, string(range.start.to_string()));
+            put(ENDING_HASH_KEY, string(range.end.to_string()));
+        }
+        Ok(item)
+    }
+
+    /// The lease of a row, or `None` if the row is about something else, as some of the Java KCL 3.5 are. Fails with
+    /// [`ErrorKind::Corrupt`], naming table, row and attribute, for a lease that cannot be read.
+    ///
+    /// Parents and children come in ascending order, since the table keeps none.
+    pub(super) fn decode(&self, item: &Item) -> Result<Option<Lease>> {
+        let row = RowReader {
+            table: &self.table,
+            item,
+        };
+        if row
+            .string(ENTITY_TYPE)?
+            .is_some_and(|kind| kind != ENTITY_TYPE_LEASE)
+        {
+            return Ok(None);
+        }
+        if let Some(streams) = row.string(STREAM_NAME)? {
+            return Err(row.corrupt(
+                STREAM_NAME,
+                &format!("is '{streams}': a worker that reads many streams uses this table"),
+            ));
+        }
+        let shard_id = ShardId::new(row.required(LEASE_KEY, row.string(LEASE_KEY)?)?);
+        Ok(Some(Lease {
+            shard: ShardKey::new(self.stream.clone(), shard_id),
+            counter: row.required(LEASE_COUNTER, row.number(LEASE_COUNTER)?)?,
+            owner: row.owner()?,
+            owner_switches_since_checkpoint: row.required(OWNER_SWITCHES, row.number(OWNER_SWITCHES)?)?,
+            checkpoint: row.checkpoint()?,
+            parents: row.shard_set(PARENTS)?,
+            children: row.shard_set(CHILDREN)?,
+            hash_key_range: row.hash_key_range()?,
+        }))
+    }
+}
+
+pub(super) fn string(text: impl Into<String>) -> AttributeValue {
+    AttributeValue::S(text.into())
+}
+
+pub(super) fn number(number: u64) -> AttributeValue {
+    AttributeValue::N(number.to_string())
+}
+
+/// A set of shards, which must not be empty: the service refuses that, and a member that is there twice.
+pub(super) fn shard_set(shards: &[ShardId]) -> AttributeValue {
+    let mut ids: Vec<String> = shards.iter().map(ToString::to_string).collect();
+    ids.sort();
+    ids.dedup();
+    AttributeValue::Ss(ids)
+}
+
+/// The two attributes of a checkpoint: position, and index in the aggregate.
+pub(super) fn checkpoint(checkpoint: &Checkpoint) -> (AttributeValue, AttributeValue) {
+    match checkpoint {
+        Checkpoint::At(position) => (
+            string(position.sequence_number.as_str()),
+            number(position.sub_sequence_number),
+        ),
+        sentinel => (string(sentinel.to_string()), number(0)),
+    }
+}
+
+/// Attributes by type, with errors that say where they are.
+struct RowReader<'a> {
+    table: &'a str,
+    item: &'a Item,
+}
+
+impl<'a> RowReader<'a> {
+    fn string(&self, name: &str) -> Result<Option<&'a str>> {
+        match self.item.get(name) {
+            None => Ok(None),
+            Some(AttributeValue::S(text)) => Ok(Some(text)),
+            Some(_) => Err(self.corrupt(name, "is not a string")),
+        }
+    }
+
+    fn number(&self, name: &str) -> Result<Option<u64>> {
+        match self.item.get(name) {
+            None => Ok(None),
+            Some(AttributeValue::N(digits)) => match digits.parse() {
+                Ok(number) => Ok(Some(number)),
+                Err(_) => Err(self.corrupt(name, &format!("is {digits}, which is no count"))),
+            },
+            Some(_) => Err(self.corrupt(name, "is not a number")),
+        }
+    }
+
+    fn required<T>(&self, name: &str, value: Option<T>) -> Result<T> {
+        value.ok_or_else(|| self.corrupt(name, "is missing"))
+    }
+
+    fn shard_set(&self, name: &str) -> Result<Vec<ShardId>> {
+        let mut ids = match self.item.get(name) {
+            None => Vec::new(),
+            Some(AttributeValue::Ss(ids)) => ids.iter().map(ShardId::new).collect(),
+            Some(_) => return Err(self.corrupt(name, "is not a set of strings")),
+        };
+        ids.sort();
+        Ok(ids)
+    }
+
+    fn owner(&self) -> Result<Option<WorkerId>> {
+        let owner = self.string(LEASE_OWNER)?.map(WorkerId::new).transpose();
+        owner.map_err(|_| self.corrupt(LEASE_OWNER, "is empty"))
+    }
+
+    fn checkpoint(&self) -> Result<Checkpoint> {
+        Ok(match self.required(CHECKPOINT, self.string(CHECKPOINT)?)? {
+            "AT_TIMESTAMP" => Checkpoint::AtTimestamp,
+            "TRIM_HORIZON" => Checkpoint::TrimHorizon,
+            "LATEST" => Checkpoint::Latest,
+            "SHARD_END" => Checkpoint::ShardEnd,
+            digits => Checkpoint::At(RecordPosition {
+                sequence_number: self.sequence_number(digits)?,
+                sub_sequence_number: self.number(SUB_SEQUENCE_NUMBER)?.unwrap_or(0),
+            }),
+        })
+    }
+
+    fn sequence_number(&self, digits: &str) -> Result<SequenceNumber> {
+        let problem = "which is neither a sequence number nor a sentinel";
+        digits
+            .parse()
+            .map_err(|_| self.corrupt(CHECKPOINT, &format!("is '{digits}', {problem}")))
+    }
+
+    fn hash_key_range(&self) -> Result<Option<HashKeyRange>> {
+        match (self.hash_key(STARTING_HASH_KEY)?, self.hash_key(ENDING_HASH_KEY)?) {
+            (None, None) => Ok(None),
+            (start, end) => Ok(Some(HashKeyRange {
+                start: self.required(STARTING_HASH_KEY, start)?,
+                end: self.required(ENDING_HASH_KEY, end)?,
+            })),
+        }
+    }
+
+    fn hash_key(&self, name: &str) -> Result<Option<u128>> {
+        let Some(digits) = self.string(name)? else {
+            return Ok(None);
+        };
+        match digits.parse() {
+            Ok(hash_key) => Ok(Some(hash_key)),
+            Err(_) => Err(self.corrupt(name, &format!("is '{digits}', which is no hash key"))),
+        }
+    }
+
+    fn corrupt(&self, attribute: &str, problem: &str) -> Error {
+        let row = match self.item.get(LEASE_KEY) {
+            Some(AttributeValue::S(key)) => key,
+            _ => "without a key",
+        };
+        Error::new(
+            ErrorKind::Corrupt,
+            format!(
+                "attribute '{attribute}' of row '{row}' in lease table '{}' {problem}",
+                self.table
+            ),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests;

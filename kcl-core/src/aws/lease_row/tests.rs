@@ -1,0 +1,245 @@
+use proptest::prelude::*;
+
+use super::*;
+
+const PARENT: &str = "shardId-000000000000";
+const OTHER_PARENT: &str = "shardId-000000000001";
+const SHARD: &str = "shardId-000000000002";
+const CHILD: &str = "shardId-000000000003";
+const POSITION: &str = "49590338271490256608559692538361571095921575989136588898";
+
+fn rows() -> LeaseRows {
+    LeaseRows {
+        table: "app".to_owned(),
+        stream: StreamId::named("orders").unwrap(),
+    }
+}
+
+fn s(text: &str) -> AttributeValue {
+    string(text)
+}
+
+fn n(digits: &str) -> AttributeValue {
+    AttributeValue::N(digits.to_owned())
+}
+
+fn ss(members: &[&str]) -> AttributeValue {
+    AttributeValue::Ss(members.iter().map(ToString::to_string).collect())
+}
+
+/// A row of these attributes, on top of what every row has.
+fn item<const N: usize>(checkpoint: &str, attributes: [(&str, AttributeValue); N]) -> Item {
+    let always = [
+        (LEASE_KEY, s(SHARD)),
+        ("leaseCounter", n("184")),
+        ("ownerSwitchesSinceCheckpoint", n("3")),
+        ("checkpoint", s(checkpoint)),
+        ("checkpointSubSequenceNumber", n("0")),
+    ];
+    let all = always.into_iter().chain(attributes);
+    all.map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+fn lease(checkpoint: Checkpoint) -> Lease {
+    let shard = ShardKey::new(rows().stream, ShardId::new(SHARD));
+    let mut lease = Lease::unowned(shard, checkpoint, Vec::new());
+    lease.counter = 184;
+    lease.owner_switches_since_checkpoint = 3;
+    lease
+}
+
+fn at(sub_sequence_number: u64) -> Checkpoint {
+    Checkpoint::At(RecordPosition {
+        sequence_number: POSITION.parse().unwrap(),
+        sub_sequence_number,
+    })
+}
+
+fn ids(names: &[&str]) -> Vec<ShardId> {
+    names.iter().copied().map(ShardId::new).collect()
+}
+
+#[track_caller]
+fn both_ways(item: &Item, lease: &Lease) {
+    assert_eq!(rows().decode(item).unwrap().as_ref(), Some(lease));
+    assert_eq!(&rows().encode(lease).unwrap(), item);
+}
+
+#[track_caller]
+fn corrupt(item: &Item, attribute: &str) -> String {
+    let error = rows().decode(item).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Corrupt);
+    let message = error.to_string();
+    for part in [attribute, "'app'"] {
+        assert!(message.contains(part), "{message}");
+    }
+    message
+}
+
+#[test]
+fn a_fresh_row_of_a_merged_shard() {
+    let end = "340282366920938463463374607431768211455";
+    let item = item(
+        "TRIM_HORIZON",
+        [
+            ("parentShardId", ss(&[PARENT, OTHER_PARENT])),
+            ("startingHashKey", s("0")),
+            ("endingHashKey", s(end)),
+            ("leaseCounter", n("0")),
+            ("ownerSwitchesSinceCheckpoint", n("0")),
+        ],
+    );
+    let mut lease = lease(Checkpoint::TrimHorizon);
+    lease.counter = 0;
+    lease.owner_switches_since_checkpoint = 0;
+    lease.parents = ids(&[PARENT, OTHER_PARENT]);
+    lease.hash_key_range = Some(HashKeyRange::FULL);
+    both_ways(&item, &lease);
+}
+
+#[test]
+fn the_starting_sentinels() {
+    both_ways(&item("LATEST", []), &lease(Checkpoint::Latest));
+    both_ways(&item("AT_TIMESTAMP", []), &lease(Checkpoint::AtTimestamp));
+}
+
+#[test]
+fn an_owned_row() {
+    let mut lease = lease(Checkpoint::TrimHorizon);
+    lease.owner = Some(WorkerId::new("worker-a").unwrap());
+    both_ways(&item("TRIM_HORIZON", [("leaseOwner", s("worker-a"))]), &lease);
+}
+
+#[test]
+fn a_row_with_a_checkpoint_inside_an_aggregate() {
+    let item = item(POSITION, [("checkpointSubSequenceNumber", n("7"))]);
+    both_ways(&item, &lease(at(7)));
+}
+
+#[test]
+fn a_finished_parent_with_its_children() {
+    let mut lease = lease(Checkpoint::ShardEnd);
+    lease.children = ids(&[CHILD]);
+    both_ways(&item("SHARD_END", [("childShardIds", ss(&[CHILD]))]), &lease);
+}
+
+#[test]
+fn what_later_versions_of_the_java_kcl_add_does_not_disturb() {
+    let item = item(
+        POSITION,
+        [
+            ("leaseOwner", s("worker-b")),
+            ("checkpointOwner", s("worker-a")),
+            ("throughputKBps", n("12.5")),
+            ("entityType", s("LEASE")),
+            ("pendingCheckpoint", s(POSITION)),
+            ("pendingCheckpointSubSequenceNumber", n("9")),
+            ("pendingCheckpointState", AttributeValue::B(vec![1].into())),
+        ],
+    );
+    let mut lease = lease(at(0));
+    lease.owner = Some(WorkerId::new("worker-b").unwrap());
+    assert_eq!(rows().decode(&item).unwrap(), Some(lease));
+}
+
+#[test]
+fn a_row_about_something_else_is_no_lease() {
+    for kind in ["LEADER", "WORKER_METRIC_STATS", "SOMETHING_NEW"] {
+        let item = Item::from([
+            (LEASE_KEY.to_owned(), s("Leader")),
+            (ENTITY_TYPE.to_owned(), s(kind)),
+        ]);
+        assert_eq!(rows().decode(&item).unwrap(), None);
+    }
+}
+
+#[test]
+fn a_missing_attribute_is_named() {
+    for attribute in ["leaseCounter", "ownerSwitchesSinceCheckpoint", "checkpoint"] {
+        let mut item = item("LATEST", []);
+        item.remove(attribute);
+        assert!(corrupt(&item, attribute).contains(SHARD));
+    }
+    corrupt(&Item::new(), LEASE_KEY);
+}
+
+#[test]
+fn an_attribute_that_cannot_be_read_is_named() {
+    let bad = [
+        ("leaseCounter", s("184")),
+        ("leaseCounter", n("-1")),
+        ("ownerSwitchesSinceCheckpoint", n("1.5")),
+        ("leaseOwner", s("")),
+        ("leaseOwner", n("1")),
+        ("checkpoint", s("SOMEWHERE")),
+        ("parentShardId", s(PARENT)),
+        ("startingHashKey", s("zero")),
+        ("endingHashKey", s("340282366920938463463374607431768211456")),
+        ("entityType", n("1")),
+        ("streamName", s("123456789012:orders:1700000000")),
+    ];
+    for (attribute, value) in bad {
+        let message = corrupt(&item("LATEST", [(attribute, value)]), attribute);
+        assert!(message.contains(SHARD), "{message}");
+    }
+    corrupt(
+        &item(POSITION, [("checkpointSubSequenceNumber", s("7"))]),
+        "checkpointSubSequenceNumber",
+    );
+    corrupt(&item("LATEST", [("startingHashKey", s("0"))]), "endingHashKey");
+}
+
+#[test]
+fn a_shard_of_another_stream_has_no_row_here() {
+    let shard = ShardKey::new(StreamId::named("returns").unwrap(), ShardId::new(SHARD));
+    let error = rows().key(&shard).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Refused);
+    for part in ["'app'", "'orders'", "'returns:shardId-000000000002'"] {
+        assert!(error.to_string().contains(part), "{error}");
+    }
+}
+
+fn checkpoints() -> impl Strategy<Value = Checkpoint> {
+    prop_oneof![
+        Just(Checkpoint::AtTimestamp),
+        Just(Checkpoint::TrimHorizon),
+        Just(Checkpoint::Latest),
+        Just(Checkpoint::ShardEnd),
+        ("[1-9][0-9]{0,128}", any::<u64>()).prop_map(|(digits, sub_sequence_number)| {
+            Checkpoint::At(RecordPosition {
+                sequence_number: digits.parse().unwrap(),
+                sub_sequence_number,
+            })
+        }),
+    ]
+}
+
+fn shard_sets() -> impl Strategy<Value = Vec<ShardId>> {
+    proptest::collection::btree_set("shardId-[0-9]{12}", 0..3)
+        .prop_map(|ids| ids.into_iter().map(ShardId::new).collect())
+}
+
+proptest! {
+    #[test]
+    fn every_lease_survives_a_round_trip(
+        shard_id in "shardId-[0-9]{12}",
+        (counter, switches) in any::<(u64, u64)>(),
+        owner in proptest::option::of("\\PC+"),
+        checkpoint in checkpoints(),
+        (parents, children) in (shard_sets(), shard_sets()),
+        range in any::<Option<(u128, u128)>>(),
+    ) {
+        let lease = Lease {
+            shard: ShardKey::new(rows().stream, ShardId::new(shard_id)),
+            counter,
+            owner: owner.map(|name| WorkerId::new(name).unwrap()),
+            owner_switches_since_checkpoint: switches,
+            checkpoint,
+            parents,
+            children,
+            hash_key_range: range.map(|(start, end)| HashKeyRange { start, end }),
+        };
+        let item = rows().encode(&lease).unwrap();
+        prop_assert_eq!(rows().decode(&item).unwrap(), Some(lease));
+    }
+}

@@ -1,0 +1,195 @@
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use tokio::time::Instant;
+
+use super::MemoryKinesisSettings;
+use super::hash_key::hash_key_of;
+use super::memory_stream::MemoryStream;
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::{SequenceNumber, Shard, ShardId, StreamId, Timestamp};
+
+/// The most characters of a partition key (`PutRecord`, Kinesis API reference).
+const PARTITION_KEY_CHARS_MAX: usize = 256;
+
+/// The most bytes of a record, its partition key included (`PutRecord`, Kinesis API reference).
+const RECORD_BYTES_MAX: usize = 1024 * 1024;
+
+/// The most shards that a stream is created with: the service's default quota in its largest regions.
+const SHARD_COUNT_MAX: u32 = 20_000;
+
+/// Kinesis Data Streams in memory. Share one between producers and workers behind an `Arc`.
+///
+/// Consumers use it through the [`Kinesis`](crate::stream::Kinesis) port. The methods here do what a producer and an
+/// operator do; they take effect at once, without the service's minutes of `UPDATING`.
+///
+/// Its clock is that of the Tokio runtime, which a test may pause: create it in the runtime that uses it.
+pub struct MemoryKinesis {
+    settings: MemoryKinesisSettings,
+    created_at: Instant,
+    streams: Mutex<Streams>,
+}
+
+type Streams = BTreeMap<StreamId, MemoryStream>;
+
+/// Where a record went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PutRecordOutput {
+    /// The shard that took it.
+    pub shard_id: ShardId,
+    /// Its number there.
+    pub sequence_number: SequenceNumber,
+}
+
+impl MemoryKinesis {
+    /// A Kinesis without streams.
+    pub fn new(settings: MemoryKinesisSettings) -> Self {
+        Self {
+            settings,
+            created_at: Instant::now(),
+            streams: Mutex::default(),
+        }
+    }
+
+    /// The time by which records arrive and expire.
+    pub fn now(&self) -> Timestamp {
+        let elapsed = Instant::now().saturating_duration_since(self.created_at);
+        self.settings.started_at.saturating_add(elapsed)
+    }
+
+    /// Creates a stream of 1 to 20,000 shards with equal hash ranges. Refused if there is a stream of this id.
+    pub fn create_stream(&self, stream: &StreamId, shard_count: usize) -> Result<()> {
+        let shard_count = u32::try_from(shard_count).unwrap_or(u32::MAX);
+        if !(1..=SHARD_COUNT_MAX).contains(&shard_count) {
+            return Err(refused(format!(
+                "stream '{stream}' cannot have {shard_count} shards; use 1 to {SHARD_COUNT_MAX}"
+            )));
+        }
+        let mut streams = self.lock();
+        if streams.contains_key(stream) {
+            return Err(refused(format!("stream '{stream}' exists already")));
+        }
+        let created = MemoryStream::new(stream.clone(), shard_count, self.now())?;
+        streams.insert(stream.clone(), created);
+        Ok(())
+    }
+
+    /// Adds a record to the open shard that takes its hash key: `explicit_hash_key`, or else the MD5 digest of the
+    /// partition key. Refused unless the key has 1 to 256 characters, and key and data together at most 1 MiB.
+    pub fn put_record(
+        &self,
+        stream: &StreamId,
+        partition_key: &str,
+        explicit_hash_key: Option<u128>,
+        data: Bytes,
+    ) -> Result<PutRecordOutput> {
+        check_record(partition_key, &data)?;
+        let hash_key = explicit_hash_key.unwrap_or_else(|| hash_key_of(partition_key));
+        self.with_stream(stream, |stream, now| {
+            let (shard_id, sequence_number) = stream.put(partition_key, hash_key, data, now)?;
+            Ok(PutRecordOutput {
+                shard_id,
+                sequence_number,
+            })
+        })
+    }
+
+    /// Closes a shard and opens two in its place, the second from `new_starting_hash_key` on. Refused if the shard is
+    /// closed, or unless the key is above its starting hash key plus one and below its ending hash key.
+    pub fn split_shard(
+        &self,
+        stream: &StreamId,
+        shard: &ShardId,
+        new_starting_hash_key: u128,
+    ) -> Result<[ShardId; 2]> {
+        self.with_stream(stream, |stream, now| {
+            stream.split(shard, new_starting_hash_key, now)
+        })
+    }
+
+    /// Closes two shards and opens one in their place. Refused if one is closed or their hash ranges do not touch.
+    pub fn merge_shards(&self, stream: &StreamId, shard: &ShardId, adjacent: &ShardId) -> Result<ShardId> {
+        self.with_stream(stream, |stream, now| stream.merge(shard, adjacent, now))
+    }
+
+    /// Every shard that is listed, closed ones included, ordered by name.
+    pub fn shards(&self, stream: &StreamId) -> Result<Vec<Shard>> {
+        self.with_stream(stream, |stream, _| Ok(stream.listings(None).cloned().collect()))
+    }
+
+    /// Forgets at once what retention would forget later: records that arrived before `horizon`, and shards that were
+    /// closed before it.
+    pub fn trim(&self, stream: &StreamId, horizon: Timestamp) -> Result<()> {
+        self.with_stream(stream, |stream, _| {
+            stream.trim(horizon);
+            Ok(())
+        })
+    }
+
+    pub(super) fn shards_per_page(&self) -> usize {
+        self.settings.shards_per_page.max(1)
+    }
+
+    /// Runs one call on a stream, after retention has taken what it must.
+    pub(super) fn with_stream<T>(
+        &self,
+        id: &StreamId,
+        call: impl FnOnce(&mut MemoryStream, Timestamp) -> Result<T>,
+    ) -> Result<T> {
+        let mut streams = self.lock();
+        let stream = streams
+            .get_mut(id)
+            .ok_or_else(|| Error::new(ErrorKind::NotFound, format!("there is no stream '{id}'")))?;
+        let now = self.now();
+        stream.trim(self.retention_horizon(now));
+        call(stream, now)
+    }
+
+    fn retention_horizon(&self, now: Timestamp) -> Timestamp {
+        let retention_ms = i64::try_from(self.settings.retention.as_millis()).unwrap_or(i64::MAX);
+        Timestamp::from_millis(now.as_millis().saturating_sub(retention_ms))
+    }
+
+    /// Calls check before they change anything, so a poisoned lock guards whole streams still.
+    fn lock(&self) -> MutexGuard<'_, Streams> {
+        self.streams.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Default for MemoryKinesis {
+    fn default() -> Self {
+        Self::new(MemoryKinesisSettings::default())
+    }
+}
+
+impl fmt::Debug for MemoryKinesis {
+    /// Without the records, which may be many.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryKinesis")
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}
+
+fn check_record(partition_key: &str, data: &Bytes) -> Result<()> {
+    let key_chars = partition_key.chars().count();
+    if !(1..=PARTITION_KEY_CHARS_MAX).contains(&key_chars) {
+        return Err(refused(format!(
+            "the partition key has {key_chars} characters; use 1 to {PARTITION_KEY_CHARS_MAX}"
+        )));
+    }
+    let record_bytes = partition_key.len() + data.len();
+    if record_bytes > RECORD_BYTES_MAX {
+        return Err(refused(format!(
+            "the record of partition key '{partition_key}' has {record_bytes} bytes, its key included; at most \
+             {RECORD_BYTES_MAX} are allowed"
+        )));
+    }
+    Ok(())
+}
+
+fn refused(message: String) -> Error {
+    Error::new(ErrorKind::Refused, message)
+}
