@@ -36,8 +36,8 @@ pub(crate) struct HeldLease {
 
 struct State {
     row: Lease,
-    /// A write on top of `row` was sent whose answer is not known: it may have been applied (L5).
-    in_doubt: bool,
+    /// When the first write on top of `row` was sent whose answer is not known: it may have been applied (L5).
+    in_doubt_since: Option<Instant>,
 }
 
 /// The row that a write met instead of the expected one; `None` if there is no row.
@@ -69,7 +69,7 @@ impl HeldLease {
             acquired: seen.clone(),
             state: Mutex::new(State {
                 row: seen.clone(),
-                in_doubt: false,
+                in_doubt_since: None,
             }),
             deadline: watch::Sender::new(Instant::now()),
             lost: CancellationToken::new(),
@@ -167,26 +167,38 @@ impl HeldLease {
         let mut state = self.state.lock().await;
         loop {
             let started = Instant::now();
+            let in_doubt_since = state.in_doubt_since;
             // Before the call, so that dropping this future leaves the doubt behind, too.
-            let was_in_doubt = std::mem::replace(&mut state.in_doubt, true);
+            state.in_doubt_since = in_doubt_since.or(Some(started));
             let write = self.store.update(&state.row, change);
-            match within(
+            let (row, written_at) = match within(
                 self.failover_time / WRITE_TIMEOUT_DIVISOR,
                 "writing a lease",
                 write,
             )
             .await?
             {
-                Conditional::Applied(row) => {
-                    *state = State { row, in_doubt: false };
-                    self.deadline.send_replace(started + self.failover_time);
-                    return Ok(None);
-                }
-                Conditional::Lost(Some(row)) if was_in_doubt && self.is_own_write(&state.row, &row) => {
-                    *state = State { row, in_doubt: false };
-                }
+                Conditional::Applied(row) => (row, started),
+                Conditional::Lost(Some(row)) if self.is_own_write(&state.row, &row) => match in_doubt_since {
+                    Some(first) if row == state.row.after(change) => (row, first),
+                    Some(_) => {
+                        // An earlier write of another kind: this one is still to be made, on top of it.
+                        *state = State {
+                            row,
+                            in_doubt_since: None,
+                        };
+                        continue;
+                    }
+                    None => return Ok(Some(Obstacle { row: Some(row) })),
+                },
                 Conditional::Lost(row) => return Ok(Some(Obstacle { row })),
-            }
+            };
+            *state = State {
+                row,
+                in_doubt_since: None,
+            };
+            self.deadline.send_replace(written_at + self.failover_time);
+            return Ok(None);
         }
     }
 

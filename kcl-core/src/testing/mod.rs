@@ -6,8 +6,10 @@
 
 mod conformance;
 mod delivery_oracle;
+mod faulty_lease_store;
 //KS;
 pub mod lease_store_suite;
 
 pub use conformance::{Case, CaseResult, Failure, run_suite};
 pub use delivery_oracle::{DeliveryOracle, Offenders, Verdict};
+pub use faulty_lease_store::{Fault, FaultyLeaseStore, LeaseCall};

@@ -183,19 +183,27 @@ impl Coordinator {
             if due.is_empty() || self.context.stopping.is_cancelled() {
                 break;
             }
+            // From here on a row that moves may have moved by our own hand.
+            if let Some(inherited) = &mut self.inherited {
+                inherited.retain(|shard, _| !due.iter().any(|lease| lease.shard == *shard));
+            }
             let takes = join_all(due.iter().map(|seen| self.take(seen))).await;
             let now = self.now();
+            let mut failed = Ok(());
             for (seen, taken) in due.into_iter().zip(takes) {
-                match taken? {
-                    Some(Taken::Held(lease)) => {
+                match taken {
+                    Ok(Some(Taken::Held(lease))) => {
                         self.book.observe(lease.acquired().clone(), now);
                         self.start_consumer(lease, seen.owner.as_ref());
                     }
-                    Some(Taken::Lost(Some(row))) => self.book.observe(*row, now),
-                    Some(Taken::Lost(None)) => self.book.forget(&seen.shard),
-                    None => {}
+                    Ok(Some(Taken::Lost(Some(row)))) => self.book.observe(*row, now),
+                    Ok(Some(Taken::Lost(None))) => self.book.forget(&seen.shard),
+                    Ok(None) => {}
+                    // Not before the others are started: what is held must be consumed.
+                    Err(error) => failed = Err(error),
                 }
             }
+            failed?;
         }
         Ok(())
     }

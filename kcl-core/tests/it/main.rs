@@ -1,3 +1,3 @@
 //! Tests of the library through its public interface.
 
-mod lease_store;
+mod worker;
