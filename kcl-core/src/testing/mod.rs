@@ -7,7 +7,7 @@
 mod conformance;
 mod delivery_oracle;
 mod faulty_lease_store;
-//KS;
+pub mod kinesis_suite;
 pub mod lease_store_suite;
 
 pub use conformance::{Case, CaseResult, Failure, run_suite};

@@ -80,7 +80,7 @@ impl Fleet {
         processors: impl ProcessorFactory,
     ) {
         let ports = Ports {
-            kinesis: self.kinesis.clone(),
+            kinesis: Arc::<MemoryKinesis>::clone(&self.kinesis),
             leases,
         };
         let events = Arc::clone(&self.events);
@@ -174,13 +174,9 @@ impl Fleet {
                 sleep(LOOK_INTERVAL).await;
             }
         });
-        if looked.await.is_err() {
-            panic!(
-                "waited in vain until {what}: {}\n{:#?}",
-                self.oracle.verdict(),
-                self.events.lock().unwrap()
-            );
-        }
+        let found = looked.await.is_ok();
+        let (verdict, events) = (self.oracle.verdict(), self.events.lock().unwrap());
+        assert!(found, "waited in vain until {what}: {verdict}\n{events:#?}");
     }
 
     /// Waits until the rows satisfy a condition.
@@ -190,9 +186,8 @@ impl Fleet {
                 sleep(LOOK_INTERVAL).await;
             }
         });
-        if looked.await.is_err() {
-            panic!("waited in vain until {what}: {:#?}", self.rows().await);
-        }
+        let found = looked.await.is_ok();
+        assert!(found, "waited in vain until {what}: {:#?}", self.rows().await);
     }
 
     /// The lease table; empty before the first worker has made it.
