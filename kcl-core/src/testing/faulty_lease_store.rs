@@ -1,10 +1,10 @@
 use std::fmt;
-use std::future::pending;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::error::{Error, ErrorKind, Result};
+use super::Fault;
+use crate::error::Result;
 use crate::lease::{Conditional, Consistency, Lease, LeaseChange, LeaseStore};
 use crate::model::ShardKey;
 
@@ -23,19 +23,6 @@ pub enum LeaseCall<'a> {
     Update(&'a Lease, &'a LeaseChange),
     /// [`LeaseStore::delete`].
     Delete(&'a Lease),
-}
-
-/// What happens to a call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fault {
-    /// Nothing: the store answers.
-    None,
-    /// The call fails and the store never sees it.
-    Fail,
-    /// The store does what it is asked, and the answer is lost.
-    LoseAnswer,
-    /// The store never sees the call, and nobody ever answers.
-    Hang,
 }
 
 /// A lease store that fails as a network makes it fail, call by call, as a function decides.
@@ -57,15 +44,7 @@ impl FaultyLeaseStore {
     }
 
     async fn pass<T>(&self, call: LeaseCall<'_>, inner: impl Future<Output = Result<T>> + Send) -> Result<T> {
-        match (self.decide)(call) {
-            Fault::None => inner.await,
-            Fault::Fail => Err(Error::new(ErrorKind::Transient, "the call was lost on purpose")),
-            Fault::LoseAnswer => {
-                inner.await?;
-                Err(Error::new(ErrorKind::Transient, "the answer was lost on purpose"))
-            }
-            Fault::Hang => pending().await,
-        }
+        (self.decide)(call).strike(inner).await
     }
 }
 

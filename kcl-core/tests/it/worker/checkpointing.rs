@@ -49,7 +49,7 @@ async fn manual_commits_exactly_what_the_processor_says_and_never_moves_back() {
         checkpointing: Checkpointing::Manual,
         ..fleet.settings("a")
     };
-    fleet.start_with("a", settings, Arc::clone(&fleet.leases), factory);
+    fleet.start_with("a", settings, fleet.ports(), factory);
     fleet
         .until("both are refused", || refusals.lock().unwrap().len() == 2)
         .await;

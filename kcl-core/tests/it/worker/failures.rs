@@ -50,7 +50,7 @@ async fn a_batch_that_fails_or_panics_is_delivered_again_and_nothing_is_skipped(
         },
         calls: Arc::default(),
     };
-    fleet.start_with("a", fleet.settings("a"), Arc::clone(&fleet.leases), factory);
+    fleet.start_with("a", fleet.settings("a"), fleet.ports(), factory);
     fleet.drain().await;
     fleet.put(50);
     fleet.drain().await;
@@ -69,7 +69,7 @@ async fn nothing_is_committed_while_the_processor_fails() {
     let mut fleet = Fleet::new(1);
     fleet.put(10);
     let factory = for_each_record(|_: Record| async { Err("never".into()) });
-    fleet.start_with("a", fleet.settings("a"), Arc::clone(&fleet.leases), factory);
+    fleet.start_with("a", fleet.settings("a"), fleet.ports(), factory);
     sleep(Duration::from_secs(120)).await;
     assert!(!fleet.rows().await[0].checkpoint.has_begun());
     assert_eq!(
@@ -101,7 +101,7 @@ async fn the_closure_form_goes_on_at_the_record_that_failed() {
             }
         }
     });
-    fleet.start_with("a", fleet.settings("a"), Arc::clone(&fleet.leases), factory);
+    fleet.start_with("a", fleet.settings("a"), fleet.ports(), factory);
     fleet
         .until("all are handled", || calls.lock().unwrap().len() == 11)
         .await;
@@ -132,7 +132,7 @@ async fn a_slow_processor_keeps_its_lease() {
         process: Hangs,
         calls: Arc::default(),
     };
-    fleet.start_with("a", fleet.settings("a"), Arc::clone(&fleet.leases), factory);
+    fleet.start_with("a", fleet.settings("a"), fleet.ports(), factory);
     fleet.start("b");
     sleep(Duration::from_secs(300)).await;
     assert_eq!(fleet.count_events("LeaseLost"), 0);
@@ -149,7 +149,7 @@ async fn losing_the_lease_does_not_wait_for_the_processor() {
         process: Hangs,
         calls: Arc::clone(&log),
     };
-    fleet.start_with("a", fleet.settings("a"), Arc::clone(&fleet.leases), factory);
+    fleet.start_with("a", fleet.settings("a"), fleet.ports(), factory);
     sleep(Duration::from_secs(5)).await;
     let row = fleet.rows().await.remove(0);
     let by = kcl_core::model::WorkerId::new("thief").unwrap();
@@ -173,7 +173,7 @@ async fn a_factory_that_panics_fails_its_shard_and_not_the_worker() {
     fleet.put(100);
     let (recorder, panics) = (fleet.recorder(), AtomicUsize::new(0));
     let factory = PanicsOnce { recorder, panics };
-    fleet.start_with("a", fleet.settings("a"), Arc::clone(&fleet.leases), factory);
+    fleet.start_with("a", fleet.settings("a"), fleet.ports(), factory);
     fleet.drain().await;
     assert_eq!(fleet.count_events("ShardFailed"), 1);
     fleet.assert_good();

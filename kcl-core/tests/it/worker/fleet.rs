@@ -12,6 +12,7 @@ use kcl_core::model::{ShardId, ShardKey, StreamId, WorkerId};
 use kcl_core::processor::{
     Checkpointer, ProcessorError, ProcessorFactory, RecordBatch, RecordProcessor, ShardStart,
 };
+use kcl_core::stream::Kinesis;
 use kcl_core::testing::DeliveryOracle;
 use kcl_core::worker::{Ports, Worker};
 use kcl_core::{Event, Result, WorkerSettings};
@@ -65,10 +66,18 @@ impl Fleet {
         WorkerSettings::new(self.stream.clone(), WorkerId::new(name).unwrap())
     }
 
+    /// The backend, for a worker or for a wrapper that adds faults.
+    pub(super) fn ports(&self) -> Ports {
+        let kinesis: Arc<dyn Kinesis> = Arc::<MemoryKinesis>::clone(&self.kinesis);
+        Ports {
+            kinesis,
+            leases: Arc::clone(&self.leases),
+        }
+    }
+
     /// Starts a worker that tells the oracle what it delivers.
     pub(super) fn start(&mut self, name: &str) {
-        let settings = self.settings(name);
-        self.start_with(name, settings, Arc::clone(&self.leases), self.recorder());
+        self.start_with(name, self.settings(name), self.ports(), self.recorder());
     }
 
     /// Starts a worker under the name `name` with everything of the test's own choice.
@@ -76,13 +85,9 @@ impl Fleet {
         &mut self,
         name: &str,
         settings: WorkerSettings,
-        leases: Arc<dyn LeaseStore>,
+        ports: Ports,
         processors: impl ProcessorFactory,
     ) {
-        let ports = Ports {
-            kinesis: Arc::<MemoryKinesis>::clone(&self.kinesis),
-            leases,
-        };
         let events = Arc::clone(&self.events);
         let worker = Worker::new(settings, ports, processors).with_event_sink(
             move |worker: &WorkerId, event: &Event<'_>| {

@@ -6,5 +6,6 @@ mod fleet;
 mod namesakes;
 mod ownership;
 mod positions;
+mod reading;
 mod resharding;
 mod shutdown;

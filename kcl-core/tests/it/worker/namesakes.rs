@@ -15,12 +15,7 @@ async fn a_second_worker_of_the_same_id_is_refused() {
     fleet.put(10);
     fleet.drain().await;
     let settings = fleet.settings("a");
-    fleet.start_with(
-        "twin",
-        settings,
-        std::sync::Arc::clone(&fleet.leases),
-        fleet.recorder(),
-    );
+    fleet.start_with("twin", settings, fleet.ports(), fleet.recorder());
     let error = fleet.outcome("twin").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Refused);
     assert!(error.to_string().contains("worker id 'a' is in use"), "{error}");
@@ -50,12 +45,7 @@ async fn of_two_that_start_together_under_one_id_at_most_one_goes_on() {
     fleet.put(100);
     for name in ["first", "second"] {
         let settings = fleet.settings("a");
-        fleet.start_with(
-            name,
-            settings,
-            std::sync::Arc::clone(&fleet.leases),
-            fleet.recorder(),
-        );
+        fleet.start_with(name, settings, fleet.ports(), fleet.recorder());
     }
     sleep(Duration::from_secs(60)).await;
     fleet.until("one has ended", || fleet.ended() >= 1).await;

@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use kcl_core::lease::LeaseChange;
-use kcl_core::testing::{Fault, FaultyLeaseStore, LeaseCall};
+use kcl_core::testing::{Fault, FaultyKinesis, FaultyLeaseStore, KinesisCall, LeaseCall};
+use kcl_core::worker::Ports;
+use kcl_core::{ErrorKind, WorkerSettings};
 use tokio::time::{Instant, sleep};
 
 use super::fleet::Fleet;
@@ -84,7 +86,7 @@ async fn dropping_a_worker_leaves_nothing_running() {
 
 #[tokio::test(start_paused = true)]
 async fn a_worker_cut_off_from_the_table_stops_before_another_may_start() {
-    for fault in [Fault::Fail, Fault::Hang] {
+    for fault in [Fault::Fail(ErrorKind::Transient), Fault::Hang] {
         let mut fleet = Fleet::new(1);
         let cut_off = Arc::new(AtomicBool::new(false));
         let is_cut_off = Arc::clone(&cut_off);
@@ -95,7 +97,15 @@ async fn a_worker_cut_off_from_the_table_stops_before_another_may_start() {
                 Fault::None
             }
         });
-        fleet.start_with("a", fleet.settings("a"), Arc::new(leases), fleet.recorder());
+        fleet.start_with(
+            "a",
+            fleet.settings("a"),
+            Ports {
+                leases: Arc::new(leases),
+                ..fleet.ports()
+            },
+            fleet.recorder(),
+        );
         fleet.put(10);
         fleet.drain().await;
         fleet.start("b");
@@ -132,7 +142,15 @@ async fn a_write_whose_answer_was_lost_does_not_cost_the_lease() {
             LeaseCall::Update(_, change) if lost(change) && answers() => Fault::LoseAnswer,
             _ => Fault::None,
         });
-        fleet.start_with("a", fleet.settings("a"), Arc::new(leases), fleet.recorder());
+        fleet.start_with(
+            "a",
+            fleet.settings("a"),
+            Ports {
+                leases: Arc::new(leases),
+                ..fleet.ports()
+            },
+            fleet.recorder(),
+        );
         for _ in 0..30 {
             fleet.put(10);
             sleep(Duration::from_secs(2)).await;
@@ -155,7 +173,7 @@ async fn a_worker_holds_no_more_leases_than_its_settings_allow() {
     let mut fleet = Fleet::new(6);
     let mut settings = fleet.settings("a");
     settings.max_leases_for_worker = 2;
-    fleet.start_with("a", settings, Arc::clone(&fleet.leases), fleet.recorder());
+    fleet.start_with("a", settings, fleet.ports(), fleet.recorder());
     sleep(Duration::from_secs(60)).await;
     assert_eq!(fleet.shares().await["a"], 2);
 }
@@ -176,5 +194,35 @@ async fn a_quiet_lease_is_renewed_and_a_busy_one_is_not_renewed_on_top_of_its_ch
     }
     let busy = fleet.rows().await[0].counter - quiet;
     assert!(busy <= 101, "{busy} writes for 100 checkpoints");
+    fleet.assert_good();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_cannot_be_listed_does_not_hold_up_a_take_over() {
+    let mut fleet = Fleet::new(2);
+    fleet.start("a");
+    fleet.put(10);
+    fleet.drain().await;
+    let lists = AtomicBool::new(true);
+    let kinesis = FaultyKinesis::new(fleet.ports().kinesis, move |call| match call {
+        KinesisCall::ListShards(_) if !lists.swap(false, Ordering::Relaxed) => {
+            Fault::Fail(ErrorKind::Throttled)
+        }
+        _ => Fault::None,
+    });
+    let settings = WorkerSettings {
+        shard_sync_interval: Duration::from_secs(2),
+        ..fleet.settings("b")
+    };
+    let ports = Ports {
+        kinesis: Arc::new(kinesis),
+        ..fleet.ports()
+    };
+    fleet.start_with("b", settings, ports, fleet.recorder());
+    sleep(Duration::from_secs(20)).await;
+    assert!(fleet.count_events("b: CoordinationFailed") > 0);
+    fleet.crash("a").await;
+    fleet.put(10);
+    fleet.drain().await;
     fleet.assert_good();
 }

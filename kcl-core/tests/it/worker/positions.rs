@@ -14,7 +14,7 @@ fn start_at(fleet: &mut Fleet, initial_position: InitialPosition) {
         initial_position,
         ..fleet.settings("a")
     };
-    fleet.start_with("a", settings, Arc::clone(&fleet.leases), fleet.recorder());
+    fleet.start_with("a", settings, fleet.ports(), fleet.recorder());
 }
 
 #[tokio::test(start_paused = true)]
@@ -98,7 +98,7 @@ async fn an_iterator_that_expired_is_replaced_and_nothing_is_skipped() {
             }
         }
     });
-    fleet.start_with("a", fleet.settings("a"), Arc::clone(&fleet.leases), factory);
+    fleet.start_with("a", fleet.settings("a"), fleet.ports(), factory);
     sleep(Duration::from_secs(30)).await;
     fleet.put(3);
     sleep(Duration::from_secs(3_600)).await;

@@ -84,12 +84,7 @@ async fn children_wait_and_the_reason_can_be_read() {
     fleet.split(&shard_id(0));
     fleet.put(10);
     let factory = kcl_core::processor::for_each_record(|_| async { Err("stuck".into()) });
-    fleet.start_with(
-        "a",
-        fleet.settings("a"),
-        std::sync::Arc::clone(&fleet.leases),
-        factory,
-    );
+    fleet.start_with("a", fleet.settings("a"), fleet.ports(), factory);
     sleep(Duration::from_secs(200)).await;
     assert_eq!(fleet.count_events("LeaseTaken"), 1, "only the parent");
     assert_eq!(

@@ -87,7 +87,7 @@ async fn the_batch_in_hand_is_finished_and_committed() {
         },
         calls: Arc::clone(&log),
     };
-    fleet.start_with("a", fleet.settings("a"), Arc::clone(&fleet.leases), factory);
+    fleet.start_with("a", fleet.settings("a"), fleet.ports(), factory);
     sleep(Duration::from_secs(1)).await;
     assert_eq!(fleet.oracle.outstanding(), 10, "the batch is in hand");
     fleet.stop("a").await;
@@ -122,7 +122,7 @@ async fn a_batch_that_failed_is_not_committed_at_shutdown() {
             checkpointing,
             ..fleet.settings("a")
         };
-        fleet.start_with("a", settings, Arc::clone(&fleet.leases), factory);
+        fleet.start_with("a", settings, fleet.ports(), factory);
         sleep(Duration::from_secs(10)).await;
         fleet.stop("a").await;
         assert!(!fleet.rows().await[0].checkpoint.has_begun());
@@ -137,7 +137,7 @@ async fn a_processor_that_does_not_stop_is_dropped_after_the_grace_period_and_it
     let mut fleet = Fleet::new(1);
     fleet.put(1);
     let factory = kcl_core::processor::for_each_record(|_: Record| std::future::pending());
-    fleet.start_with("a", fleet.settings("a"), Arc::clone(&fleet.leases), factory);
+    fleet.start_with("a", fleet.settings("a"), fleet.ports(), factory);
     sleep(Duration::from_secs(5)).await;
     let asked_at = Instant::now();
     fleet.stop("a").await;
