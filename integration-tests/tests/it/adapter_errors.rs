@@ -123,7 +123,7 @@ async fn an_endpoint_that_is_no_url_is_refused() {
         .list_shards(&orders(), None)
         .await
         .unwrap_err();
-    check(&error, ErrorKind::Refused, &["not a url"]);
+    check(&error, ErrorKind::Refused, &["`not a url`", "AWS_ENDPOINT_URL"]);
 }
 
 #[tokio::test]
@@ -209,7 +209,11 @@ async fn a_shard_that_cannot_be_read_is_named() {
         .list_shards(&orders(), None)
         .await
         .unwrap_err();
-    check(&error, ErrorKind::Corrupt, &["'shardId-000000000007'", "'x'"]);
+    check(
+        &error,
+        ErrorKind::Corrupt,
+        &["'orders'", "'shardId-000000000007'", "'x'"],
+    );
 }
 
 /// The service refuses a request that has both.

@@ -78,7 +78,7 @@ impl LeaseTable<'_> {
                 }
                 Err(self
                     .errors
-                    .error(&format!("DescribeTable of '{}'", self.name), error))
+                    .error(&format!("DescribeTable of '{}'", self.name), &error))
             }
         }
     }
@@ -114,7 +114,7 @@ impl LeaseTable<'_> {
             }
             Err(error) => Err(self
                 .errors
-                .error(&format!("CreateTable of '{}'", self.name), error)),
+                .error(&format!("CreateTable of '{}'", self.name), &error)),
         }
     }
 
