@@ -4,7 +4,7 @@
 //! wait for long: cases also run against emulators, on real time.
 
 mod conformance;
-//KS;
+pub mod kinesis_suite;
 pub mod lease_store_suite;
 
 pub use conformance::{Case, CaseResult, Failure, run_suite};
