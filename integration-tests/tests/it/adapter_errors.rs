@@ -2,7 +2,7 @@
 //!
 //! Some answers are canned, since emulators check neither credentials nor permissions.
 
-use aws_config::{BehaviorVersion, Region};
+use aws_config::Region;
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
 };

@@ -28,7 +28,7 @@ use tokio::task::JoinSet;
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// How long [`until`] looks: far longer than anything takes, so that only a hang runs into it.
-const WAIT_MAX: Duration = Duration::from_secs(60);
+const WAIT_MAX: Duration = Duration::from_mins(1);
 
 /// How long the Kinesis emulator takes to create, split or merge, in milliseconds: not nothing, as in the service.
 const TRANSITION_MS: u64 = 20;
@@ -47,12 +47,25 @@ pub(crate) struct Backend {
 impl Backend {
     /// Starts an emulator for each service that the environment names no endpoint for.
     pub(crate) async fn start() -> Self {
+        Self::at(
+            endpoint("AWS_ENDPOINT_URL_KINESIS"),
+            endpoint("AWS_ENDPOINT_URL_DYNAMODB"),
+        )
+        .await
+    }
+
+    /// Starts both emulators, whatever the environment says: for tests that know their quirks.
+    pub(crate) async fn in_process() -> Self {
+        Self::at(None, None).await
+    }
+
+    async fn at(kinesis_url: Option<String>, dynamodb_url: Option<String>) -> Self {
         let mut servers = JoinSet::new();
-        let kinesis_url = match endpoint("AWS_ENDPOINT_URL_KINESIS") {
+        let kinesis_url = match kinesis_url {
             Some(url) => url,
             None => start_kinesis(&mut servers).await,
         };
-        let dynamodb_url = match endpoint("AWS_ENDPOINT_URL_DYNAMODB") {
+        let dynamodb_url = match dynamodb_url {
             Some(url) => url,
             None => start_dynamodb(&mut servers).await,
         };
@@ -93,13 +106,8 @@ impl Backend {
         &self.dynamodb
     }
 
-    /// A bare client, to look behind the adapter.
-    pub(crate) fn kinesis_client(&self) -> &aws_sdk_kinesis::Client {
-        &self.kinesis
-    }
-
     /// What a child process needs in its environment to talk to this backend.
-    pub(crate) async fn environment(&self) -> Vec<(&'static str, String)> {
+    pub(crate) fn environment(&self) -> Vec<(&'static str, String)> {
         let mut variables = vec![
             ("AWS_ENDPOINT_URL_KINESIS", self.kinesis_url.clone()),
             ("AWS_ENDPOINT_URL_DYNAMODB", self.dynamodb_url.clone()),
@@ -124,16 +132,36 @@ impl Backend {
         stream
     }
 
-    /// Puts one record, and returns its sequence number.
-    pub(crate) async fn put(&self, stream: &StreamId, partition_key: &str, data: &[u8]) -> SequenceNumber {
+    /// Puts one record. Returns the shard that took it, and its sequence number.
+    pub(crate) async fn put(
+        &self,
+        stream: &StreamId,
+        partition_key: &str,
+        data: &[u8],
+    ) -> (ShardId, SequenceNumber) {
+        self.put_at(stream, partition_key, None, data).await
+    }
+
+    /// Puts one record, into the shard of this hash key if there is one.
+    pub(crate) async fn put_at(
+        &self,
+        stream: &StreamId,
+        partition_key: &str,
+        hash_key: Option<u128>,
+        data: &[u8],
+    ) -> (ShardId, SequenceNumber) {
         let request = self.kinesis.put_record().stream_name(stream.name());
         let output = request
             .partition_key(partition_key)
+            .set_explicit_hash_key(hash_key.map(|hash_key| hash_key.to_string()))
             .data(Blob::new(data))
             .send()
             .await
             .unwrap();
-        output.sequence_number.parse().unwrap()
+        (
+            ShardId::new(output.shard_id),
+            output.sequence_number.parse().unwrap(),
+        )
     }
 
     /// All shards that the stream lists, ordered by id.
@@ -147,10 +175,15 @@ impl Backend {
         let parent = shards.iter().find(|shard| shard.shard_id == *shard_id).unwrap();
         let range = parent.hash_key_range;
         let middle = range.start + (range.end - range.start) / 2 + 1;
+        self.split_at(stream, shard_id, middle).await
+    }
+
+    /// Splits a shard, the second child from `hash_key` on, and returns its two children.
+    pub(crate) async fn split_at(&self, stream: &StreamId, shard_id: &ShardId, hash_key: u128) -> Vec<Shard> {
         let request = self.kinesis.split_shard().stream_name(stream.name());
         request
             .shard_to_split(shard_id.as_str())
-            .new_starting_hash_key(middle.to_string())
+            .new_starting_hash_key(hash_key.to_string())
             .send()
             .await
             .unwrap();
@@ -179,7 +212,7 @@ impl Backend {
 
     /// A stream is not ACTIVE while it is created, split or merged.
     async fn until_active(&self, stream: &StreamId) {
-        until(&format!("stream '{stream}' is ACTIVE"), async || {
+        until(&format!("stream '{stream}' is ACTIVE"), || async {
             let request = self.kinesis.describe_stream_summary().stream_name(stream.name());
             let summary = request.send().await.unwrap().stream_description_summary;
             summary.is_some_and(|summary| summary.stream_status == StreamStatus::Active)
@@ -192,7 +225,7 @@ impl Backend {
 ///
 /// # Panics
 /// If that takes longer than [`WAIT_MAX`], naming `what`.
-pub(crate) async fn until(what: &str, condition: impl AsyncFn() -> bool) {
+pub(crate) async fn until<F: Future<Output = bool>>(what: &str, condition: impl Fn() -> F) {
     let wait = tokio::time::timeout(WAIT_MAX, async {
         while !condition().await {
             tokio::time::sleep(POLL_INTERVAL).await;
