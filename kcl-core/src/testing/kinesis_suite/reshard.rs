@@ -6,6 +6,18 @@ use crate::model::{HashKeyRange, ShardId, ShardKey, StreamId};
 use crate::stream::{ChildShard, IteratorPosition};
 use crate::testing::conformance::{Case, CaseResult, cases, check, check_eq, fail};
 
+const HALF: u128 = 1 << 127;
+
+const LOWER: HashKeyRange = HashKeyRange {
+    start: 0,
+    end: HALF - 1,
+};
+
+const UPPER: HashKeyRange = HashKeyRange {
+    start: HALF,
+    end: u128::MAX,
+};
+
 pub(super) fn cases() -> Vec<Case<dyn KinesisFixture>> {
     cases![
         a_split_parent_drains_to_its_end,
@@ -123,18 +135,6 @@ async fn a_childs_records_are_numbered_above_its_parents(fixture: Fixture) -> Ca
     }
     Ok(())
 }
-
-const HALF: u128 = 1 << 127;
-
-const LOWER: HashKeyRange = HashKeyRange {
-    start: 0,
-    end: HALF - 1,
-};
-
-const UPPER: HashKeyRange = HashKeyRange {
-    start: HALF,
-    end: u128::MAX,
-};
 
 /// A stream of two shards, each with one record, merged; and the two, the lower one first.
 async fn merged(fixture: &Fixture) -> CaseResult<(StreamId, [ShardId; 2])> {

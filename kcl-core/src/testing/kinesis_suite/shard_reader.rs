@@ -13,7 +13,10 @@ const READS_MAX: usize = 100;
 const READ_PAUSE: Duration = Duration::from_millis(20);
 
 /// More records than any case puts.
-const LIMIT: u32 = 1_000;
+const TAKE_LIMIT: u32 = 1_000;
+
+/// So few records that the end of a shard does not come with the first call.
+const DRAIN_LIMIT: u32 = 2;
 
 /// Reads one shard, call by call.
 pub(super) struct ShardReader {
@@ -56,7 +59,7 @@ impl ShardReader {
     pub(super) async fn take(&mut self, count: usize) -> CaseResult<Vec<Record>> {
         let mut records = Vec::new();
         for _ in 0..READS_MAX {
-            records.extend(self.read(LIMIT).await?.records);
+            records.extend(self.read(TAKE_LIMIT).await?.records);
             if records.len() >= count {
                 return Ok(records);
             }
@@ -72,7 +75,7 @@ impl ShardReader {
     pub(super) async fn drain(&mut self) -> CaseResult<(Vec<Record>, Vec<ChildShard>)> {
         let mut records = Vec::new();
         for _ in 0..READS_MAX {
-            records.extend(self.read(LIMIT).await?.records);
+            records.extend(self.read(DRAIN_LIMIT).await?.records);
             if self.next.is_none() {
                 return Ok((records, std::mem::take(&mut self.children)));
             }
