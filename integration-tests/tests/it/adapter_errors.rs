@@ -51,19 +51,15 @@ fn lease_store_at(url: &str) -> DynamoDbLeaseStore {
 async fn a_stream_that_does_not_exist_is_not_found() {
     let backend = Backend::start().await;
     let kinesis = backend.kinesis();
-    let error = kinesis.list_shards(&orders(), None).await.unwrap_err();
-    check(
-        &error,
-        ErrorKind::NotFound,
-        &["'orders'", "ResourceNotFoundException", "region"],
-    );
-    let shard = ShardKey::new(orders(), ShardId::new("shardId-000000000000"));
+    let name = unique_name("missing");
+    let stream = StreamId::named(&name).unwrap();
+    let error = kinesis.list_shards(&stream, None).await.unwrap_err();
+    let code = "ResourceNotFoundException";
+    check(&error, ErrorKind::NotFound, &[&name, code, "region"]);
+    let shard = ShardKey::new(stream, ShardId::new("shardId-000000000000"));
     let iterator = kinesis.get_shard_iterator(&shard, &IteratorPosition::Latest);
-    check(
-        &iterator.await.unwrap_err(),
-        ErrorKind::NotFound,
-        &["orders:shardId-000000000000"],
-    );
+    let error = iterator.await.unwrap_err();
+    check(&error, ErrorKind::NotFound, &[&shard.to_string(), code]);
 }
 
 #[tokio::test]
