@@ -12,7 +12,7 @@ use super::lease_row::{Item, LEASE_KEY, LeaseRows};
 use super::lease_table::LeaseTable;
 use super::lease_update::{Values, unchanged, update};
 use crate::error::{Error, ErrorKind, Result};
-use crate::lease::{Conditional, Lease, LeaseChange, LeaseStore};
+use crate::lease::{Conditional, Consistency, Lease, LeaseChange, LeaseStore};
 use crate::model::{ShardKey, StreamId};
 
 /// The most pages that one scan follows. A page holds 1 MB (`Scan`, DynamoDB API reference), which is some 2,000
@@ -88,13 +88,14 @@ impl LeaseStore for DynamoDbLeaseStore {
         table.prepare().await
     }
 
-    async fn list(&self) -> Result<Vec<Lease>> {
+    async fn list(&self, consistency: Consistency) -> Result<Vec<Lease>> {
         let call = format!("Scan of lease table '{}'", self.rows.table);
         let mut leases = Vec::new();
         let mut start = None;
         for _ in 0..PAGES_MAX {
             let request = self.client.scan().table_name(&self.rows.table);
             let page = request
+                .consistent_read(consistency == Consistency::Strong)
                 .set_exclusive_start_key(start)
                 .send()
                 .await

@@ -24,9 +24,10 @@ pub trait LeaseStore: fmt::Debug + Send + Sync + 'static {
     /// All rows, in no particular order.
     ///
     /// # To ensure correctness
-    /// Rows may be stale, and rows written during the call may or may not be there: callers may act on the result
-    /// only through conditional writes, and confirm with [`get`](Self::get) what no condition guards.
-    async fn list(&self) -> Result<Vec<Lease>>;
+    /// Rows written during the call may or may not be there. With [`Consistency::Strong`] every write that had
+    /// returned before the call began is; with [`Consistency::Eventual`] rows may be stale or missing, so callers act
+    /// on the result only through conditional writes, and confirm with [`get`](Self::get) what no condition guards.
+    async fn list(&self, consistency: Consistency) -> Result<Vec<Lease>>;
 
     /// One row, or `None` if there is none.
     ///
@@ -48,6 +49,15 @@ pub trait LeaseStore: fmt::Debug + Send + Sync + 'static {
     /// Deletes a row, if its counter and its owner still are those of `seen`. True if the row is gone, also if it
     /// was gone before.
     async fn delete(&self, seen: &Lease) -> Result<bool>;
+}
+
+/// How fresh a read must be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Consistency {
+    /// Cheap, and perhaps a moment old.
+    Eventual,
+    /// As new as every write that returned before the read began. Costs twice as much on DynamoDB.
+    Strong,
 }
 
 /// The outcome of a conditional write. Losing a race is daily life in a fleet, not an error.

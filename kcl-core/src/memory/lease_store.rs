@@ -4,7 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::lease::{Conditional, Lease, LeaseChange, LeaseStore};
+use crate::lease::{Conditional, Consistency, Lease, LeaseChange, LeaseStore};
 use crate::model::{ShardId, ShardKey};
 
 /// A lease table in memory. Share one between workers behind an `Arc`.
@@ -44,7 +44,7 @@ impl LeaseStore for MemoryLeaseStore {
         Ok(())
     }
 
-    async fn list(&self) -> Result<Vec<Lease>> {
+    async fn list(&self, _: Consistency) -> Result<Vec<Lease>> {
         self.with_table(|table| Ok(table.values().cloned().collect()))
     }
 

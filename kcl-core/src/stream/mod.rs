@@ -6,11 +6,14 @@
 
 mod catalog;
 mod kinesis;
+mod polling;
 mod record_source;
 
-pub use catalog::list_all_shards;
+pub(crate) use catalog::list_all_shards;
 pub use kinesis::{
     ChildShard, GET_RECORDS_MAX, GetRecordsOutput, IteratorPosition, Kinesis, ShardIterator, ShardPage,
     ShardPageToken,
 };
-pub use record_source::{RecordSource, SourceBatch, StartPosition};
+pub use polling::PollingSettings;
+pub(crate) use polling::PollingSource;
+pub(crate) use record_source::{RecordSource, SourceBatch, StartPosition};

@@ -6,7 +6,7 @@ use crate::model::{Checkpoint, InitialPosition, Record, RecordPosition, Timestam
 
 /// One shard as a sequence of batches. Polling is one; nothing downstream can tell which it reads from.
 #[async_trait]
-pub trait RecordSource: Send {
+pub(crate) trait RecordSource: Send {
     /// The next batch. Waits as long as pacing and back-off need, and survives throttling, expired iterators and
     /// passing trouble by itself; an error is one that waiting does not mend.
     ///
@@ -18,18 +18,18 @@ pub trait RecordSource: Send {
 
 /// What a [`RecordSource`] read. May be without records: at the tip, or before a lull in the shard.
 #[derive(Debug, Clone, Default)]
-pub struct SourceBatch {
+pub(crate) struct SourceBatch {
     /// The records, ascending in position.
-    pub records: Vec<Record>,
+    pub(crate) records: Vec<Record>,
     /// How far the reader is behind the newest record of the shard, in milliseconds; 0 at the tip.
-    pub millis_behind_latest: u64,
+    pub(crate) millis_behind_latest: u64,
     /// At the end of a closed shard, after its last record, the shards that follow.
-    pub shard_end: Option<Vec<ChildShard>>,
+    pub(crate) shard_end: Option<Vec<ChildShard>>,
 }
 
 /// Where a source starts to read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum StartPosition {
+pub(crate) enum StartPosition {
     /// The oldest record that the shard still keeps.
     TrimHorizon,
     /// The next record to arrive.
@@ -44,7 +44,7 @@ impl StartPosition {
     /// Where a shard with this checkpoint goes on, or `None` if it has ended. The row of an `AT_TIMESTAMP` lease does
     /// not hold the time, so it comes from the settings; if those name another position, that one is taken, since the
     /// shard has not begun.
-    pub fn resume(checkpoint: &Checkpoint, initial_position: InitialPosition) -> Option<Self> {
+    pub(crate) fn resume(checkpoint: &Checkpoint, initial_position: InitialPosition) -> Option<Self> {
         Some(match checkpoint {
             Checkpoint::TrimHorizon => Self::TrimHorizon,
             Checkpoint::Latest => Self::Latest,

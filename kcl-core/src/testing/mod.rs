@@ -1,10 +1,19 @@
-//! Tools for tests, ours and users': a conformance suite for each port, with one named case for each promise.
+//! Tools for tests, ours and users': a conformance suite for each port, with one named case for each promise, and an
+//! oracle that judges a run by what users are promised.
 //!
 //! A suite knows only the port and what its fixture can do. It must never know which implementation it runs on, nor
 //! wait for long: cases also run against emulators, on real time.
 
 mod conformance;
+mod delivery_oracle;
+mod fault;
+mod faulty_kinesis;
+mod faulty_lease_store;
 pub mod kinesis_suite;
 pub mod lease_store_suite;
 
 pub use conformance::{Case, CaseResult, Failure, run_suite};
+pub use delivery_oracle::{DeliveryOracle, Offenders, Verdict};
+pub use fault::Fault;
+pub use faulty_kinesis::{FaultyKinesis, KinesisCall};
+pub use faulty_lease_store::{FaultyLeaseStore, LeaseCall};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use kcl_core::ErrorKind;
-use kcl_core::lease::{Lease, LeaseStore};
+use kcl_core::lease::{Consistency, Lease, LeaseStore};
 use kcl_core::memory::MemoryLeaseStore;
 use kcl_core::model::{Checkpoint, ShardId, ShardKey, StreamId};
 use kcl_core::testing::{lease_store_suite, run_suite};
@@ -40,5 +40,5 @@ async fn the_memory_store_refuses_rows_that_dynamodb_refuses() {
         assert_eq!(error.kind(), ErrorKind::Refused, "{error}");
         assert!(error.to_string().contains(problem), "{error}");
     }
-    assert_eq!(store.list().await.unwrap(), []);
+    assert_eq!(store.list(Consistency::Strong).await.unwrap(), []);
 }

@@ -6,3 +6,4 @@ mod kinesis;
 mod lease_store;
 mod memory_kinesis;
 mod memory_kinesis_properties;
+mod worker;

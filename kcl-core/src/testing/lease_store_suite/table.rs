@@ -4,7 +4,7 @@ use tokio::task::JoinSet;
 
 use super::{Store, check_stored, create, insert, normal, unowned};
 use crate::ErrorKind;
-use crate::lease::LeaseStore;
+use crate::lease::{Consistency, LeaseStore};
 use crate::testing::conformance::{Case, CaseResult, cases, check, check_eq, check_error, fail};
 
 /// More rows than the 100 of one `BatchGetItem`, in case a store lists by it.
@@ -24,12 +24,16 @@ pub(super) fn cases() -> Vec<Case<dyn LeaseStore>> {
 }
 
 async fn a_missing_table_is_not_found(store: Store) -> CaseResult {
-    check_error("list without a table", store.list().await, ErrorKind::NotFound)
+    check_error(
+        "list without a table",
+        store.list(Consistency::Strong).await,
+        ErrorKind::NotFound,
+    )
 }
 
 async fn a_new_table_is_empty(store: Store) -> CaseResult {
     store.prepare().await?;
-    check_eq("the rows", &store.list().await?, &Vec::new())
+    check_eq("the rows", &store.list(Consistency::Strong).await?, &Vec::new())
 }
 
 async fn a_table_may_be_prepared_again(store: Store) -> CaseResult {
@@ -50,7 +54,7 @@ async fn several_workers_may_prepare_at_once(store: Store) -> CaseResult {
             Err(error) => return fail(format!("a preparer did not finish: {error}")),
         }
     }
-    check_eq("the rows", &store.list().await?, &Vec::new())
+    check_eq("the rows", &store.list(Consistency::Strong).await?, &Vec::new())
 }
 
 async fn list_shows_every_row(store: Store) -> CaseResult {
@@ -58,7 +62,12 @@ async fn list_shows_every_row(store: Store) -> CaseResult {
     for number in 0..MANY_ROWS {
         insert(&store, &unowned(number)?).await?;
     }
-    let mut listed: Vec<_> = store.list().await?.into_iter().map(|row| row.shard).collect();
+    let mut listed: Vec<_> = store
+        .list(Consistency::Strong)
+        .await?
+        .into_iter()
+        .map(|row| row.shard)
+        .collect();
     listed.sort();
     for (number, listed) in (0..).zip(&listed) {
         check_eq("a listed row", listed, &unowned(number)?.shard)?;
@@ -70,6 +79,11 @@ async fn list_shows_every_row(store: Store) -> CaseResult {
 
 async fn list_shows_whole_rows(store: Store) -> CaseResult {
     let row = create(&store, &super::rows::full_row()?).await?;
-    let listed: Vec<_> = store.list().await?.into_iter().map(normal).collect();
+    let listed: Vec<_> = store
+        .list(Consistency::Strong)
+        .await?
+        .into_iter()
+        .map(normal)
+        .collect();
     check_eq("the rows", &listed, &vec![normal(row)])
 }

@@ -1,0 +1,187 @@
+//! The closed list of facts that a worker reports, each at the point where it becomes true.
+//!
+//! Logs, metrics, the demo's view and the tests' oracles all read these, so none can tell a story of its own. An
+//! event never changes what the worker does.
+
+mod report;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::error::Error;
+use crate::model::{Checkpoint, ShardId, ShardKey, WorkerId};
+
+/// Something that happened in a worker.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// The worker is ready and begins to look for leases.
+    WorkerStarted,
+    /// The worker has stopped: every lease is released or left to expire.
+    WorkerStopped,
+    /// A row was created for a shard that had none.
+    LeaseCreated {
+        /// The shard.
+        shard: &'a ShardKey,
+        /// Where its first owner will start.
+        checkpoint: &'a Checkpoint,
+    },
+    /// This worker owns the shard from here on.
+    LeaseTaken {
+        /// The shard.
+        shard: &'a ShardKey,
+        /// Who owned it before, if anybody.
+        from: Option<&'a WorkerId>,
+        /// How far it is processed.
+        checkpoint: &'a Checkpoint,
+    },
+    /// This worker no longer owns the shard, without having released it.
+    LeaseLost {
+        /// The shard.
+        shard: &'a ShardKey,
+    },
+    /// This worker gave the shard back.
+    LeaseReleased {
+        /// The shard.
+        shard: &'a ShardKey,
+    },
+    /// A renewal failed; it is tried again until the lease expires.
+    RenewalFailed {
+        /// The shard.
+        shard: &'a ShardKey,
+        /// Why.
+        error: &'a Error,
+    },
+    /// A lease is free, but its shard follows others that are not processed to their end.
+    WaitingForParents {
+        /// The shard that waits.
+        shard: &'a ShardKey,
+        /// The shards that are not finished.
+        unfinished: &'a [ShardId],
+    },
+    /// A read failed; it is tried again after `delay`.
+    ReadFailed {
+        /// The shard.
+        shard: &'a ShardKey,
+        /// Why.
+        error: &'a Error,
+        /// How many reads in a row have failed.
+        failed_attempts: u32,
+        /// When the next is made.
+        delay: Duration,
+    },
+    /// A batch was processed: the processor returned `Ok`.
+    BatchProcessed {
+        /// The shard.
+        shard: &'a ShardKey,
+        /// How many records it had.
+        records: usize,
+        /// How far the reader was behind the newest record, in milliseconds.
+        millis_behind_latest: u64,
+    },
+    /// A call of the processor failed or panicked. The same call is made again: nothing is skipped.
+    ProcessorFailed {
+        /// The shard.
+        shard: &'a ShardKey,
+        /// What the processor was asked to do: `initialize`, `process_records` and so on.
+        call: &'a str,
+        /// The error's or the panic's text.
+        error: &'a str,
+        /// How many calls in a row have failed.
+        failed_attempts: u32,
+        /// When the next is made; `None` for the last words of a shard, `lease_lost` and `shutdown_requested`.
+        delay: Option<Duration>,
+    },
+    /// A checkpoint is in the table.
+    Checkpointed {
+        /// The shard.
+        shard: &'a ShardKey,
+        /// The position.
+        checkpoint: &'a Checkpoint,
+    },
+    /// A checkpoint could not be written; a later one will include it.
+    CheckpointFailed {
+        /// The shard.
+        shard: &'a ShardKey,
+        /// Why.
+        error: &'a Error,
+    },
+    /// The shard is processed to its end, and its row says so.
+    ShardEnded {
+        /// The shard.
+        shard: &'a ShardKey,
+        /// The shards that follow, as far as the service named them.
+        children: &'a [ShardId],
+    },
+    /// The stream dropped the shard before it was processed to its end: what was left in it is lost to retention.
+    ShardTrimmed {
+        /// The shard.
+        shard: &'a ShardKey,
+        /// How far it was processed.
+        checkpoint: &'a Checkpoint,
+    },
+    /// The shard cannot be read; its lease is released and the shard tried again after `delay`.
+    ShardFailed {
+        /// The shard.
+        shard: &'a ShardKey,
+        /// Why.
+        error: &'a Error,
+        /// When this worker may try it again.
+        delay: Duration,
+    },
+    /// The processor did not come to a stop within the grace period and was dropped.
+    ShutdownForced {
+        /// The shard.
+        shard: &'a ShardKey,
+    },
+    /// A look at the lease table or the stream failed; it is tried again at the next scan.
+    CoordinationFailed {
+        /// Why.
+        error: &'a Error,
+    },
+}
+
+/// Receives a worker's events.
+///
+/// Called from the worker's tasks, in the order of the facts for any one shard: it must return quickly and must not
+/// panic.
+pub trait EventSink: Send + Sync + 'static {
+    /// One event of `worker`.
+    fn emit(&self, worker: &WorkerId, event: &Event<'_>);
+}
+
+impl<F: Fn(&WorkerId, &Event<'_>) + Send + Sync + 'static> EventSink for F {
+    fn emit(&self, worker: &WorkerId, event: &Event<'_>) {
+        self(worker, event);
+    }
+}
+
+/// One worker's way to report: to the log, to the metrics, and to the user's sink if there is one.
+#[derive(Clone)]
+pub(crate) struct Events {
+    worker: WorkerId,
+    sink: Option<Arc<dyn EventSink>>,
+}
+
+impl Events {
+    pub(crate) fn new(worker: WorkerId, sink: Option<Arc<dyn EventSink>>) -> Self {
+        Self { worker, sink }
+    }
+
+    pub(crate) fn emit(&self, event: &Event<'_>) {
+        report::log(&self.worker, event);
+        report::count(event);
+        if let Some(sink) = &self.sink {
+            sink.emit(&self.worker, event);
+        }
+    }
+}
+
+impl fmt::Debug for Events {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Events")
+            .field("worker", &self.worker)
+            .finish_non_exhaustive()
+    }
+}

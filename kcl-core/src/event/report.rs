@@ -1,0 +1,112 @@
+//! Events as log lines and as metrics. Never adds a fact of its own.
+
+use metrics::{counter, gauge};
+use tracing::{debug, info, warn};
+
+use super::Event;
+use crate::model::WorkerId;
+
+/// One line for each event: `debug` for the daily rhythm, `info` for changes of ownership, `warn` for what an operator
+/// may have to look at.
+pub(super) fn log(worker: &WorkerId, event: &Event<'_>) {
+    match event {
+        Event::WorkerStarted => info!(%worker, "worker started"),
+        Event::WorkerStopped => info!(%worker, "worker stopped"),
+        Event::LeaseCreated { shard, checkpoint } => info!(%worker, %shard, %checkpoint, "lease created"),
+        Event::LeaseTaken {
+            shard,
+            from,
+            checkpoint,
+        } => {
+            let from = from.map_or("nobody", WorkerId::as_str);
+            info!(%worker, %shard, from, %checkpoint, "lease taken");
+        }
+        Event::LeaseLost { shard } => warn!(%worker, %shard, "lease lost"),
+        Event::LeaseReleased { shard } => info!(%worker, %shard, "lease released"),
+        Event::RenewalFailed { shard, error } => warn!(%worker, %shard, %error, "renewal failed"),
+        Event::WaitingForParents { shard, unfinished } => {
+            info!(%worker, %shard, ?unfinished, "waiting for parent shards to be processed to their end");
+        }
+        Event::ReadFailed {
+            shard,
+            error,
+            failed_attempts,
+            delay,
+        } => {
+            warn!(%worker, %shard, %error, failed_attempts, ?delay, "read failed, will be retried");
+        }
+        Event::BatchProcessed {
+            shard,
+            records,
+            millis_behind_latest,
+        } => {
+            debug!(%worker, %shard, records, millis_behind_latest, "batch processed");
+        }
+        Event::ProcessorFailed {
+            shard,
+            call,
+            error,
+            failed_attempts,
+            delay,
+        } => {
+            warn!(%worker, %shard, call, error, failed_attempts, ?delay, "processor failed, will be called again");
+        }
+        Event::Checkpointed { shard, checkpoint } => debug!(%worker, %shard, %checkpoint, "checkpointed"),
+        Event::CheckpointFailed { shard, error } => warn!(%worker, %shard, %error, "checkpoint failed"),
+        Event::ShardEnded { shard, children } => info!(%worker, %shard, ?children, "shard ended"),
+        Event::ShardTrimmed { shard, checkpoint } => {
+            warn!(%worker, %shard, %checkpoint, "shard left the stream's retention before it was processed to its end");
+        }
+        Event::ShardFailed { shard, error, delay } => {
+            warn!(%worker, %shard, %error, ?delay, "shard cannot be read, lease released");
+        }
+        Event::ShutdownForced { shard } => {
+            warn!(%worker, %shard, "processor did not stop within the grace period and was dropped");
+        }
+        Event::CoordinationFailed { error } => {
+            warn!(%worker, %error, "lease coordination failed, will be retried");
+        }
+    }
+}
+
+/// Counters and gauges, labelled by shard where the value belongs to one.
+pub(super) fn count(event: &Event<'_>) {
+    match event {
+        Event::LeaseTaken { .. } => counter!("kcl_leases_taken_total").increment(1),
+        Event::LeaseLost { .. } => counter!("kcl_leases_lost_total").increment(1),
+        Event::RenewalFailed { .. } => counter!("kcl_lease_renewals_failed_total").increment(1),
+        Event::ReadFailed { shard, .. } => {
+            counter!("kcl_reads_failed_total", "shard" => shard.to_string()).increment(1);
+        }
+        Event::BatchProcessed {
+            shard,
+            records,
+            millis_behind_latest,
+        } => {
+            let shard = shard.to_string();
+            counter!("kcl_records_processed_total", "shard" => shard.clone()).increment(*records as u64);
+            // Exact below 2^53 ms, which is 285,000 years.
+            #[expect(clippy::cast_precision_loss)]
+            gauge!("kcl_millis_behind_latest", "shard" => shard).set(*millis_behind_latest as f64);
+        }
+        Event::ProcessorFailed { shard, .. } => {
+            counter!("kcl_processor_failures_total", "shard" => shard.to_string()).increment(1);
+        }
+        Event::Checkpointed { .. } => counter!("kcl_checkpoints_total").increment(1),
+        Event::CheckpointFailed { .. } => counter!("kcl_checkpoints_failed_total").increment(1),
+        Event::ShardTrimmed { shard, .. } => {
+            counter!("kcl_shards_trimmed_total", "shard" => shard.to_string()).increment(1);
+        }
+        Event::ShardFailed { shard, .. } => {
+            counter!("kcl_shards_failed_total", "shard" => shard.to_string()).increment(1);
+        }
+        Event::ShutdownForced { .. } => counter!("kcl_shutdowns_forced_total").increment(1),
+        Event::CoordinationFailed { .. } => counter!("kcl_coordination_failures_total").increment(1),
+        Event::WorkerStarted
+        | Event::WorkerStopped
+        | Event::LeaseCreated { .. }
+        | Event::LeaseReleased { .. }
+        | Event::WaitingForParents { .. }
+        | Event::ShardEnded { .. } => {}
+    }
+}

@@ -1,0 +1,144 @@
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::Lease;
+use crate::model::{MonotonicTime, ShardKey, WorkerId};
+
+/// What this worker has seen of the lease table, and when it last saw each row move.
+///
+/// A rival's lease expires here, by our own clock: no row holds a time, and no two clocks are compared (L2 of the
+/// [protocol](super)). Pure: time is an argument.
+#[derive(Debug)]
+pub(crate) struct LeaseBook {
+    failover_time: Duration,
+    entries: BTreeMap<ShardKey, Entry>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    lease: Lease,
+    moved_at: MonotonicTime,
+}
+
+impl LeaseBook {
+    /// An empty book. A lease whose row does not move for `failover_time` is expired.
+    pub(crate) fn new(failover_time: Duration) -> Self {
+        Self {
+            failover_time,
+            entries: BTreeMap::new(),
+        }
+    }
+
+    /// Takes in a whole scan that was complete at `now`. Rows that it did not show are forgotten.
+    ///
+    /// The time is that of the scan's end: a row may have moved until just before, and calling a lease alive for too
+    /// long costs time where the opposite would cost a duplicate.
+    pub(crate) fn observe_scan(&mut self, rows: Vec<Lease>, now: MonotonicTime) {
+        let mut before = std::mem::take(&mut self.entries);
+        for lease in rows {
+            let known = before.remove(&lease.shard);
+            self.enter(known, lease, now);
+        }
+    }
+
+    /// Takes in one row, read or returned by a write at `now`.
+    pub(crate) fn observe(&mut self, row: Lease, now: MonotonicTime) {
+        let known = self.entries.remove(&row.shard);
+        self.enter(known, row, now);
+    }
+
+    /// Forgets the row of a shard: it is gone from the table.
+    pub(crate) fn forget(&mut self, shard: &ShardKey) {
+        self.entries.remove(shard);
+    }
+
+    fn enter(&mut self, known: Option<Entry>, lease: Lease, now: MonotonicTime) {
+        let moved_at = match known {
+            Some(entry) if entry.lease.matches(&lease) => entry.moved_at,
+            _ => now,
+        };
+        self.entries
+            .insert(lease.shard.clone(), Entry { lease, moved_at });
+    }
+
+    /// The row of a shard, as last seen.
+    pub(crate) fn get(&self, shard: &ShardKey) -> Option<&Lease> {
+        self.entries.get(shard).map(|entry| &entry.lease)
+    }
+
+    /// All rows, in the order of their shards.
+    pub(crate) fn leases(&self) -> impl Iterator<Item = &Lease> {
+        self.entries.values().map(|entry| &entry.lease)
+    }
+
+    /// How many rows there are.
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// The owner of a lease that has not expired; `None` if the lease is anybody's to take.
+    pub(crate) fn live_owner(&self, shard: &ShardKey, now: MonotonicTime) -> Option<&WorkerId> {
+        let entry = self.entries.get(shard)?;
+        let alive = now.saturating_since(entry.moved_at) <= self.failover_time;
+        entry.lease.owner.as_ref().filter(|_| alive)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lease::LeaseChange;
+    use crate::model::{Checkpoint, ShardId, StreamId};
+
+    const FAILOVER_TIME: Duration = Duration::from_secs(10);
+
+    fn at(secs: u64) -> MonotonicTime {
+        MonotonicTime::from_start(Duration::from_secs(secs))
+    }
+
+    fn owned() -> Lease {
+        let shard = ShardKey::new(StreamId::named("orders").unwrap(), ShardId::new("shardId-0"));
+        let by = WorkerId::new("rival").unwrap();
+        Lease::unowned(shard, Checkpoint::TrimHorizon, Vec::new()).after(&LeaseChange::Take { by })
+    }
+
+    #[test]
+    fn a_lease_expires_one_failover_time_after_it_was_last_seen_to_move() {
+        let mut book = LeaseBook::new(FAILOVER_TIME);
+        let row = owned();
+        book.observe_scan(vec![row.clone()], at(100));
+        book.observe_scan(vec![row.clone()], at(105));
+        assert!(book.live_owner(&row.shard, at(110)).is_some());
+        assert!(book.live_owner(&row.shard, at(111)).is_none());
+
+        let renewed = row.after(&LeaseChange::Renew);
+        book.observe_scan(vec![renewed], at(111));
+        assert!(book.live_owner(&row.shard, at(121)).is_some());
+        assert!(book.live_owner(&row.shard, at(122)).is_none());
+    }
+
+    #[test]
+    fn a_new_observer_waits_a_whole_failover_time_whatever_the_counter_is() {
+        let mut book = LeaseBook::new(FAILOVER_TIME);
+        let mut row = owned();
+        row.counter = 9_000;
+        book.observe_scan(vec![row.clone()], at(50));
+        assert!(book.live_owner(&row.shard, at(60)).is_some());
+    }
+
+    #[test]
+    fn a_released_lease_is_free_at_once() {
+        let mut book = LeaseBook::new(FAILOVER_TIME);
+        let row = owned().after(&LeaseChange::Release);
+        book.observe_scan(vec![row.clone()], at(1));
+        assert!(book.live_owner(&row.shard, at(1)).is_none());
+    }
+
+    #[test]
+    fn a_row_that_a_scan_does_not_show_is_forgotten() {
+        let mut book = LeaseBook::new(FAILOVER_TIME);
+        book.observe_scan(vec![owned()], at(1));
+        book.observe_scan(Vec::new(), at(2));
+        assert_eq!(book.len(), 0);
+    }
+}

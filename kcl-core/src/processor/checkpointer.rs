@@ -1,0 +1,141 @@
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::event::{Event, Events};
+use crate::lease::HeldLease;
+use crate::model::{Checkpoint, RecordPosition, ShardId};
+
+/// Commits how far a shard is processed, into its lease row.
+///
+/// A position may be committed once its record has been delivered, and never moves back (L6 of the
+/// [protocol](crate::lease)). Errors, for every method: [`LeaseLost`](ErrorKind::LeaseLost) if another worker owns the
+/// shard; [`Transient`](ErrorKind::Transient) or [`Throttled`](ErrorKind::Throttled) if the table did not take it for
+/// now.
+#[derive(Debug)]
+pub struct Checkpointer {
+    lease: Arc<HeldLease>,
+    events: Events,
+    positions: Mutex<Positions>,
+}
+
+#[derive(Debug)]
+struct Positions {
+    /// The last record for which the processor returned `Ok`.
+    processed: Option<RecordPosition>,
+    /// The last record handed to the processor: the highest position that it may commit. Falls back to `processed`
+    /// when it fails, so that nothing commits a batch that it did not take.
+    delivered: Option<RecordPosition>,
+    /// What the row holds.
+    committed: Checkpoint,
+}
+
+impl Checkpointer {
+    pub(crate) fn new(lease: Arc<HeldLease>, events: Events) -> Self {
+        let committed = lease.acquired().checkpoint.clone();
+        Self {
+            lease,
+            events,
+            positions: Mutex::new(Positions {
+                processed: None,
+                delivered: None,
+                committed,
+            }),
+        }
+    }
+
+    /// Commits everything delivered so far, the batch in hand included. Does nothing if that is committed already.
+    pub async fn checkpoint(&self) -> Result<()> {
+        match self.with_positions(|positions| positions.delivered.clone()) {
+            Some(delivered) => self.commit_up_to(delivered).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Commits everything up to and including the record at `position`.
+    ///
+    /// Fails with [`ErrorKind::Refused`], naming the permitted range, if that record has not been delivered or lies
+    /// before what is committed.
+    pub async fn checkpoint_at(&self, position: &RecordPosition) -> Result<()> {
+        self.with_positions(|positions| positions.check(position))?;
+        self.commit_up_to(position.clone()).await
+    }
+
+    /// Records up to here are handed to the processor.
+    pub(crate) fn begin(&self, last: &RecordPosition) {
+        self.with_positions(|positions| positions.delivered = Some(last.clone()));
+    }
+
+    /// The processor returned `Ok` for what was handed to it.
+    pub(crate) fn succeed(&self) {
+        self.with_positions(|positions| positions.processed.clone_from(&positions.delivered));
+    }
+
+    /// The processor failed on what was handed to it.
+    pub(crate) fn fail(&self) {
+        self.with_positions(|positions| positions.delivered.clone_from(&positions.processed));
+    }
+
+    /// What the row holds.
+    pub(crate) fn committed(&self) -> Checkpoint {
+        self.with_positions(|positions| positions.committed.clone())
+    }
+
+    /// Commits the end of the shard. Only the framework does, once the processor has returned `Ok` for all of it.
+    pub(crate) async fn checkpoint_shard_end(&self, children: Vec<ShardId>) -> Result<()> {
+        self.commit(Checkpoint::ShardEnd, children).await
+    }
+
+    async fn commit_up_to(&self, position: RecordPosition) -> Result<()> {
+        let checkpoint = Checkpoint::At(position);
+        // At or below: after a failure, what may be committed can lie before what already is.
+        if checkpoint <= self.committed() {
+            return Ok(());
+        }
+        self.commit(checkpoint, Vec::new()).await
+    }
+
+    async fn commit(&self, checkpoint: Checkpoint, children: Vec<ShardId>) -> Result<()> {
+        let shard = self.lease.shard();
+        match self.lease.checkpoint(checkpoint.clone(), children).await {
+            Ok(()) => {
+                self.events.emit(&Event::Checkpointed {
+                    shard,
+                    checkpoint: &checkpoint,
+                });
+                self.with_positions(|positions| positions.committed = checkpoint);
+                Ok(())
+            }
+            Err(error) => {
+                self.events
+                    .emit(&Event::CheckpointFailed { shard, error: &error });
+                Err(error)
+            }
+        }
+    }
+
+    /// A panic cannot leave the positions half written, so a poisoned lock is as good as any.
+    fn with_positions<T>(&self, act: impl FnOnce(&mut Positions) -> T) -> T {
+        act(&mut self.positions.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Positions {
+    fn check(&self, position: &RecordPosition) -> Result<()> {
+        let delivered = self
+            .delivered
+            .as_ref()
+            .is_some_and(|delivered| position <= delivered);
+        if delivered && Checkpoint::At(position.clone()) >= self.committed {
+            return Ok(());
+        }
+        let highest = self
+            .delivered
+            .as_ref()
+            .map_or("nothing delivered yet".to_owned(), ToString::to_string);
+        let message = format!(
+            "cannot checkpoint at {position}: permitted is from {} to {highest}",
+            self.committed
+        );
+        Err(Error::new(ErrorKind::Refused, message))
+    }
+}

@@ -1,0 +1,15 @@
+//! What the user writes, and what stands between it and the stream.
+//!
+//! A [`RecordProcessor`] handles one shard, batch after batch; [`for_each_record`] makes one from an async closure. A
+//! call that fails or panics is made again with the same batch: nothing here ever skips a record. Nothing here decides
+//! who owns a shard.
+
+mod checkpointer;
+mod delivery;
+mod record_handler;
+mod record_processor;
+
+pub use checkpointer::Checkpointer;
+pub(crate) use delivery::{Delivered, Delivery};
+pub use record_handler::{RecordHandler, for_each_record};
+pub use record_processor::{ProcessorError, ProcessorFactory, RecordBatch, RecordProcessor, ShardStart};

@@ -1,0 +1,68 @@
+use std::fmt;
+
+use async_trait::async_trait;
+
+use super::{Checkpointer, ProcessorError, RecordBatch, RecordProcessor};
+use crate::model::{Record, RecordPosition, ShardKey};
+
+/// The easy form of a processor: an async closure that is called for each record, in order, one after another.
+///
+/// ```
+/// use kcl_core::model::Record;
+/// use kcl_core::processor::for_each_record;
+///
+/// let handler = for_each_record(|record: Record| async move {
+///     println!("{}: {} bytes", record.partition_key, record.data.len());
+///     Ok(())
+/// });
+/// # let _ = handler;
+/// ```
+///
+/// When the closure fails, the batch is tried again from the record that failed.
+pub fn for_each_record<F, Fut>(handle: F) -> impl Fn(&ShardKey) -> RecordHandler<F> + Send + Sync + 'static
+where
+    F: Fn(Record) -> Fut + Clone + Send + Sync + 'static,
+    Fut: Future<Output = Result<(), ProcessorError>> + Send + 'static,
+{
+    move |_shard| RecordHandler {
+        handle: handle.clone(),
+        handled: None,
+    }
+}
+
+/// The processor that [`for_each_record`] makes.
+pub struct RecordHandler<F> {
+    handle: F,
+    /// The last record that the closure returned `Ok` for.
+    handled: Option<RecordPosition>,
+}
+
+#[async_trait]
+impl<F, Fut> RecordProcessor for RecordHandler<F>
+where
+    F: Fn(Record) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<(), ProcessorError>> + Send + 'static,
+{
+    async fn process_records(&mut self, batch: &RecordBatch, _: &Checkpointer) -> Result<(), ProcessorError> {
+        for record in &batch.records {
+            if self
+                .handled
+                .as_ref()
+                .is_some_and(|handled| record.position <= *handled)
+            {
+                continue;
+            }
+            (self.handle)(record.clone()).await?;
+            self.handled = Some(record.position.clone());
+        }
+        Ok(())
+    }
+}
+
+impl<F> fmt::Debug for RecordHandler<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RecordHandler")
+            .field("handled", &self.handled)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,90 @@
+use async_trait::async_trait;
+
+use super::Checkpointer;
+use crate::model::{Checkpoint, Record, ShardKey};
+
+/// Whatever a processor fails with. It is reported by its text, and the call is made again.
+pub type ProcessorError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Processes the records of one shard, in order. This is what a user writes.
+///
+/// A worker makes one processor for each shard that it takes, through a [`ProcessorFactory`]. Calls never overlap. A
+/// call that returns an `Err` or panics is **made again with the same input** after a delay, for as long as the worker
+/// owns the shard: no record is skipped. After a panic the processor is used as the panic left it.
+///
+/// When the lease is lost, or the grace period of a shutdown is over, the future of a running call is dropped at its
+/// next await point. The next owner starts after the last checkpoint.
+#[async_trait]
+pub trait RecordProcessor: Send + 'static {
+    /// Called once, before anything else.
+    async fn initialize(&mut self, start: &ShardStart) -> Result<(), ProcessorError> {
+        let _ = start;
+        Ok(())
+    }
+
+    /// Processes a batch of at least one record.
+    ///
+    /// Records may be delivered again, to this processor or to another after a move, until a checkpoint covers them.
+    async fn process_records(
+        &mut self,
+        batch: &RecordBatch,
+        checkpointer: &Checkpointer,
+    ) -> Result<(), ProcessorError>;
+
+    /// The lease belongs to another worker now. Nothing can be committed any more; release what the shard used.
+    async fn lease_lost(&mut self) {}
+
+    /// Every record of the shard has been processed, and the shard is closed. When this returns `Ok`, the framework
+    /// commits the end of the shard, and the shards that follow it may start.
+    async fn shard_ended(&mut self) -> Result<(), ProcessorError> {
+        Ok(())
+    }
+
+    /// The worker is stopping and will release the shard: the last chance to commit. An `Err` is reported, not tried
+    /// again.
+    async fn shutdown_requested(&mut self, checkpointer: &Checkpointer) -> Result<(), ProcessorError> {
+        let _ = checkpointer;
+        Ok(())
+    }
+}
+
+/// Makes the processor of a shard.
+///
+/// Every function or closure from a shard to a processor is one.
+pub trait ProcessorFactory: Send + Sync + 'static {
+    /// A new processor for `shard`, which this worker has just taken.
+    fn create(&self, shard: &ShardKey) -> Box<dyn RecordProcessor>;
+}
+
+impl<F, P> ProcessorFactory for F
+where
+    F: Fn(&ShardKey) -> P + Send + Sync + 'static,
+    P: RecordProcessor,
+{
+    fn create(&self, shard: &ShardKey) -> Box<dyn RecordProcessor> {
+        Box::new(self(shard))
+    }
+}
+
+/// What a processor is told before its first batch.
+#[derive(Debug, Clone)]
+pub struct ShardStart {
+    /// The shard.
+    pub shard: ShardKey,
+    /// How far it is processed; the first batch begins after it.
+    pub checkpoint: Checkpoint,
+    /// Grows with every change of ownership of this shard. Store it with side effects, and refuse those that carry a
+    /// smaller one: it fences a worker that does not know yet that it lost the shard.
+    pub fencing_token: u64,
+}
+
+/// Records of one shard, in order.
+#[derive(Debug, Clone)]
+pub struct RecordBatch {
+    /// The shard.
+    pub shard: ShardKey,
+    /// At least one record, ascending in position.
+    pub records: Vec<Record>,
+    /// How far the reader is behind the newest record of the shard, in milliseconds; 0 at the tip.
+    pub millis_behind_latest: u64,
+}

@@ -1,0 +1,103 @@
+//! The numbers a user tunes, with their defaults and the reasons for them. Parts that a user swaps are not here: they
+//! are arguments of [`Worker::new`](crate::worker::Worker::new).
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::Duration;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::{InitialPosition, StreamId, WorkerId};
+use crate::retry::RetryDelays;
+use crate::stream::PollingSettings;
+
+/// Below this a healthy worker's renewals cannot keep up with ordinary latencies of the table.
+const FAILOVER_TIME_MIN: Duration = Duration::from_millis(500);
+
+/// When the framework commits positions by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Checkpointing {
+    /// After each batch that the processor returned `Ok` for. The default: a restart repeats at most one batch.
+    #[default]
+    AfterEachBatch,
+    /// Never: the processor calls its [`Checkpointer`](crate::processor::Checkpointer). The end of a shard is
+    /// committed by the framework all the same.
+    Manual,
+}
+
+/// The settings of one worker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorkerSettings {
+    /// The stream to consume.
+    pub stream: StreamId,
+    /// This worker's name in the lease table.
+    pub worker_id: WorkerId,
+    /// Where to start in shards that nobody of this application has read. Default: the trim horizon.
+    pub initial_position: InitialPosition,
+    /// How long a lease lives without renewal: what a crash costs. Default 10 s, as in the Java KCL; at least 500 ms.
+    /// All workers of a table must use the same value.
+    pub failover_time: Duration,
+    /// The time between two looks at the lease table, so the longest that a released or new lease waits. Default 1 s.
+    pub lease_scan_interval: Duration,
+    /// The time between two looks at the stream's shards; a shard's end brings one forward. Default 60 s.
+    pub shard_sync_interval: Duration,
+    /// The most leases that this worker holds. Default: no limit.
+    pub max_leases_for_worker: usize,
+    /// When positions are committed.
+    pub checkpointing: Checkpointing,
+    /// How shards are polled.
+    pub polling: PollingSettings,
+    /// The delays between calls of a processor that fails. Default from 200 ms to 30 s.
+    pub processor_retry: RetryDelays,
+    /// How long a shutdown waits for processors to finish their batch before they are dropped. Default 30 s.
+    pub shutdown_grace: Duration,
+    /// Where jitter starts. Default: from the worker id, so that workers differ.
+    pub random_seed: u64,
+}
+
+impl WorkerSettings {
+    /// Defaults for a worker `worker_id` of `stream`.
+    pub fn new(stream: StreamId, worker_id: WorkerId) -> Self {
+        let mut hasher = DefaultHasher::new();
+        worker_id.hash(&mut hasher);
+        Self {
+            stream,
+            worker_id,
+            initial_position: InitialPosition::default(),
+            failover_time: Duration::from_secs(10),
+            lease_scan_interval: Duration::from_secs(1),
+            shard_sync_interval: Duration::from_mins(1),
+            max_leases_for_worker: usize::MAX,
+            checkpointing: Checkpointing::default(),
+            polling: PollingSettings::default(),
+            processor_retry: RetryDelays {
+                initial: Duration::from_millis(200),
+                max: Duration::from_secs(30),
+            },
+            shutdown_grace: Duration::from_secs(30),
+            random_seed: hasher.finish(),
+        }
+    }
+
+    /// Fails with [`ErrorKind::Refused`], naming the value, if a worker could not run with these settings.
+    pub fn validate(&self) -> Result<()> {
+        let refuse = |message: String| Err(Error::new(ErrorKind::Refused, message));
+        if self.failover_time < FAILOVER_TIME_MIN {
+            return refuse(format!(
+                "failover_time is {:?}; at least {FAILOVER_TIME_MIN:?} is needed",
+                self.failover_time
+            ));
+        }
+        if self.lease_scan_interval.is_zero() || self.shard_sync_interval.is_zero() {
+            return refuse("lease_scan_interval and shard_sync_interval must be longer than zero".to_owned());
+        }
+        if self.max_leases_for_worker == 0 {
+            return refuse("max_leases_for_worker is 0; such a worker would do nothing".to_owned());
+        }
+        if self.processor_retry.initial.is_zero() || self.processor_retry.max < self.processor_retry.initial {
+            return refuse(format!(
+                "processor_retry runs from {:?} to {:?}; it must start above zero and not end before it starts",
+                self.processor_retry.initial, self.processor_retry.max
+            ));
+        }
+        self.polling.validate()
+    }
+}

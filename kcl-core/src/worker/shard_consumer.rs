@@ -1,0 +1,243 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::select;
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+
+use super::lease_keeper::keep;
+use super::worker::Ports;
+use crate::error::{Error, ErrorKind, Result};
+use crate::event::{Event, Events};
+use crate::lease::HeldLease;
+use crate::model::{ShardId, ShardKey};
+use crate::processor::{Checkpointer, Delivered, Delivery, ProcessorFactory, RecordBatch, ShardStart};
+use crate::retry::{Retry, RetryDelays};
+use crate::settings::{Checkpointing, WorkerSettings};
+use crate::stream::{ChildShard, PollingSource, RecordSource, SourceBatch, StartPosition, list_all_shards};
+
+/// The end of a shard must be committed, and a lease released, before anybody can go on: soon, then patiently.
+const COMMIT_RETRY_DELAYS: RetryDelays = RetryDelays {
+    initial: Duration::from_millis(100),
+    max: Duration::from_secs(5),
+};
+
+/// How a consumer came to its end. The lease is released, except when it is lost.
+#[derive(Debug)]
+pub(super) enum Ending {
+    /// The shard is processed to its end, and the row says so.
+    ShardEnded,
+    /// The worker is stopping.
+    Stopped,
+    /// The lease belongs to somebody else, or may by now.
+    LeaseLost,
+    /// The shard cannot be read.
+    Failed(Error),
+}
+
+/// Everything a consumer needs of its worker.
+#[derive(Clone)]
+pub(super) struct Context {
+    pub(super) settings: Arc<WorkerSettings>,
+    pub(super) ports: Ports,
+    pub(super) processors: Arc<dyn ProcessorFactory>,
+    pub(super) events: Events,
+    pub(super) stopping: CancellationToken,
+}
+
+/// Consumes one shard under one lease: reads, delivers, commits, from the lease's checkpoint to whatever ends it.
+pub(super) struct ShardConsumer {
+    context: Context,
+    lease: Arc<HeldLease>,
+    checkpointer: Arc<Checkpointer>,
+    delivery: Delivery,
+    seed: u64,
+}
+
+impl ShardConsumer {
+    /// Makes the shard's processor. `seed` starts the jitter of its retries.
+    pub(super) fn new(context: Context, lease: Arc<HeldLease>, seed: u64) -> Self {
+        let shard = lease.shard().clone();
+        let events = context.events.clone();
+        let checkpointer = Arc::new(Checkpointer::new(Arc::clone(&lease), events.clone()));
+        let processor = context.processors.create(&shard);
+        let retry = Retry::new(context.settings.processor_retry, seed);
+        let stopping = context.stopping.clone();
+        let delivery = Delivery::new(
+            shard,
+            processor,
+            Arc::clone(&checkpointer),
+            events,
+            retry,
+            stopping,
+        );
+        Self {
+            context,
+            lease,
+            checkpointer,
+            delivery,
+            seed,
+        }
+    }
+
+    /// Runs until the shard ends, the worker stops, or the lease is lost. Losing the lease does not wait for the
+    /// processor: its running call is dropped.
+    pub(super) async fn run(mut self) -> Ending {
+        let lease = Arc::clone(&self.lease);
+        let events = self.context.events.clone();
+        let failover_time = self.context.settings.failover_time;
+        let ending = select! {
+            biased;
+            () = keep(&lease, failover_time, &events, self.seed) => Ending::LeaseLost,
+            ending = self.consume() => ending,
+        };
+        match ending {
+            Ending::LeaseLost => {
+                events.emit(&Event::LeaseLost { shard: lease.shard() });
+                self.delivery.lease_lost().await;
+            }
+            Ending::ShardEnded | Ending::Stopped | Ending::Failed(_) => {
+                release(&lease, &events, self.seed).await;
+            }
+        }
+        ending
+    }
+
+    async fn consume(&mut self) -> Ending {
+        let acquired = self.lease.acquired();
+        let initial_position = self.context.settings.initial_position;
+        let Some(position) = StartPosition::resume(&acquired.checkpoint, initial_position) else {
+            return Ending::ShardEnded;
+        };
+        let start = ShardStart {
+            shard: self.shard().clone(),
+            checkpoint: acquired.checkpoint.clone(),
+            fencing_token: acquired.counter,
+        };
+        if self.delivery.initialize(&start).await == Delivered::Stopped {
+            return Ending::Stopped;
+        }
+        let mut source = PollingSource::new(
+            Arc::clone(&self.context.ports.kinesis),
+            self.shard().clone(),
+            position,
+            self.context.settings.polling,
+            self.context.events.clone(),
+            self.seed,
+        );
+        self.pump(&mut source).await
+    }
+
+    /// Moves batches from the source to the processor.
+    async fn pump(&mut self, source: &mut dyn RecordSource) -> Ending {
+        let stopping = self.context.stopping.clone();
+        loop {
+            let read = select! {
+                biased;
+                () = stopping.cancelled() => return self.stop().await,
+                read = source.next_batch() => read,
+            };
+            let SourceBatch {
+                records,
+                millis_behind_latest,
+                shard_end,
+            } = match read {
+                Ok(batch) => batch,
+                Err(error) => return self.source_failed(error).await,
+            };
+            let batch = RecordBatch {
+                shard: self.shard().clone(),
+                records,
+                millis_behind_latest,
+            };
+            if self.delivery.process(&batch).await == Delivered::Stopped {
+                return self.stop().await;
+            }
+            if let Some(children) = shard_end {
+                return self.end(children).await;
+            }
+            self.commit().await;
+        }
+    }
+
+    /// Commits what is processed, if that is the framework's task. A failure is reported by the checkpointer; the next
+    /// commit includes this one.
+    async fn commit(&mut self) {
+        if self.context.settings.checkpointing == Checkpointing::AfterEachBatch {
+            let _reported = self.checkpointer.checkpoint().await;
+        }
+    }
+
+    async fn stop(&mut self) -> Ending {
+        self.delivery.shutdown_requested().await;
+        self.commit().await;
+        Ending::Stopped
+    }
+
+    /// Everything is processed: tells the processor, and commits the end until the table has it.
+    async fn end(&mut self, children: Vec<ChildShard>) -> Ending {
+        if self.delivery.shard_ended().await == Delivered::Stopped {
+            return self.stop().await;
+        }
+        let children: Vec<ShardId> = children.into_iter().map(|child| child.shard_id).collect();
+        let mut retry = Retry::new(COMMIT_RETRY_DELAYS, self.seed);
+        while let Err(error) = self.checkpointer.checkpoint_shard_end(children.clone()).await {
+            if error.kind() == ErrorKind::LeaseLost {
+                return Ending::LeaseLost;
+            }
+            sleep(retry.next_delay()).await;
+        }
+        self.context.events.emit(&Event::ShardEnded {
+            shard: self.shard(),
+            children: &children,
+        });
+        Ending::ShardEnded
+    }
+
+    /// A shard that the stream no longer lists has left its retention: nothing more can be read, and its children must
+    /// not wait for ever. Anything else is a failure to report and to try again.
+    async fn source_failed(&mut self, error: Error) -> Ending {
+        if error.kind() != ErrorKind::NotFound {
+            return Ending::Failed(error);
+        }
+        match self.is_listed().await {
+            Ok(false) => {
+                let checkpoint = self.checkpointer.committed();
+                self.context.events.emit(&Event::ShardTrimmed {
+                    shard: self.shard(),
+                    checkpoint: &checkpoint,
+                });
+                self.end(Vec::new()).await
+            }
+            Ok(true) => Ending::Failed(error),
+            Err(listing_error) => Ending::Failed(listing_error),
+        }
+    }
+
+    async fn is_listed(&mut self) -> Result<bool> {
+        let shard = self.shard().clone();
+        let shards = list_all_shards(&*self.context.ports.kinesis, &shard.stream).await?;
+        Ok(shards.iter().any(|listed| listed.shard_id == shard.shard_id))
+    }
+
+    fn shard(&self) -> &ShardKey {
+        self.lease.shard()
+    }
+}
+
+/// Gives the lease back, again and again until the table has it or the lease has expired by itself.
+pub(super) async fn release(lease: &HeldLease, events: &Events, seed: u64) {
+    let mut retry = Retry::new(COMMIT_RETRY_DELAYS, seed);
+    while let Err(error) = lease.release().await {
+        let delay = retry.next_delay();
+        if Instant::now() + delay >= lease.deadline() {
+            events.emit(&Event::RenewalFailed {
+                shard: lease.shard(),
+                error: &error,
+            });
+            return;
+        }
+        sleep(delay).await;
+    }
+    events.emit(&Event::LeaseReleased { shard: lease.shard() });
+}

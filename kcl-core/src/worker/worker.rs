@@ -1,0 +1,95 @@
+use std::fmt;
+use std::pin::pin;
+use std::sync::Arc;
+
+use tokio::select;
+use tokio_util::sync::CancellationToken;
+
+use super::coordinator::Coordinator;
+use crate::error::Result;
+use crate::event::{Event, EventSink, Events};
+use crate::lease::LeaseStore;
+use crate::processor::ProcessorFactory;
+use crate::settings::WorkerSettings;
+use crate::stream::Kinesis;
+
+/// The services that a worker uses.
+#[derive(Debug, Clone)]
+pub struct Ports {
+    /// Where records come from.
+    pub kinesis: Arc<dyn Kinesis>,
+    /// The lease table.
+    pub leases: Arc<dyn LeaseStore>,
+}
+
+/// One member of the fleet that consumes a stream.
+pub struct Worker {
+    settings: WorkerSettings,
+    ports: Ports,
+    processors: Arc<dyn ProcessorFactory>,
+    sink: Option<Arc<dyn EventSink>>,
+}
+
+impl Worker {
+    /// A worker that makes its processors with `processors`. It does nothing until it is [run](Self::run).
+    pub fn new(settings: WorkerSettings, ports: Ports, processors: impl ProcessorFactory) -> Self {
+        Self {
+            settings,
+            ports,
+            processors: Arc::new(processors),
+            sink: None,
+        }
+    }
+
+    /// Sends the worker's events to `sink`, too. They always go to `tracing` and `metrics`.
+    pub fn with_event_sink(mut self, sink: impl EventSink) -> Self {
+        self.sink = Some(Arc::new(sink));
+        self
+    }
+
+    /// Consumes the stream until `shutdown` is ready; then lets each processor finish its batch, commits, releases
+    /// every lease and returns.
+    ///
+    /// Dropping the future stops everything it started, at any await point, like a crash: other workers take the
+    /// leases one failover time later.
+    ///
+    /// # Errors
+    /// [`Refused`](crate::ErrorKind::Refused) or [`NotFound`](crate::ErrorKind::NotFound) if the settings, the
+    /// credentials, the stream or the lease table cannot work, found out at the start; and at any time if another
+    /// process turns out to run under the same worker id. Passing trouble is never an error here: it is reported as
+    /// an event and tried again.
+    ///
+    /// # Panics
+    /// Outside of a Tokio runtime with timers.
+    pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<()> {
+        self.settings.validate()?;
+        let events = Events::new(self.settings.worker_id.clone(), self.sink);
+        let stopping = CancellationToken::new();
+        let coordinator = Coordinator::new(
+            self.settings,
+            self.ports,
+            self.processors,
+            events.clone(),
+            stopping.clone(),
+        );
+        let mut running = pin!(coordinator.run());
+        let outcome = select! {
+            biased;
+            () = shutdown => {
+                stopping.cancel();
+                running.await
+            }
+            outcome = &mut running => outcome,
+        };
+        events.emit(&Event::WorkerStopped);
+        outcome
+    }
+}
+
+impl fmt::Debug for Worker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Worker")
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}
