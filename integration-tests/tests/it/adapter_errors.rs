@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
 };
 use kcl_core::aws::{AwsKinesis, DynamoDbLeaseStore, dynamodb_client, kinesis_client};
-use kcl_core::lease::LeaseStore;
+use kcl_core::lease::{Consistency, LeaseStore};
 use kcl_core::model::{ShardId, ShardKey, StreamId};
 use kcl_core::stream::{IteratorPosition, Kinesis, ShardIterator, ShardPageToken};
 use kcl_core::{Error, ErrorKind};
@@ -132,7 +132,7 @@ async fn an_endpoint_that_cannot_be_reached_is_transient_and_named() {
         ErrorKind::Transient,
         &["'orders'", &url, "AWS_ENDPOINT_URL"],
     );
-    let table = lease_store_at(&url).list().await.unwrap_err();
+    let table = lease_store_at(&url).list(Consistency::Strong).await.unwrap_err();
     check(&table, ErrorKind::Transient, &["'app'", &url, "AWS_ENDPOINT_URL"]);
 }
 
@@ -144,7 +144,10 @@ async fn a_failed_call_is_not_repeated() {
     let error = kinesis.list_shards(&orders(), None).await.unwrap_err();
     check(&error, ErrorKind::Transient, &["InternalFailure", "HTTP 500"]);
     assert_eq!(server.requests().len(), 1);
-    let error = lease_store_at(&server.url).list().await.unwrap_err();
+    let error = lease_store_at(&server.url)
+        .list(Consistency::Strong)
+        .await
+        .unwrap_err();
     check(&error, ErrorKind::Transient, &["'app'"]);
     assert_eq!(server.requests().len(), 2);
 }
@@ -153,7 +156,10 @@ async fn a_failed_call_is_not_repeated() {
 async fn a_missing_permission_is_refused_in_the_words_of_the_service() {
     let body = r#"{"__type":"AccessDeniedException","Message":"User ada may not dynamodb:Scan"}"#;
     let server = Canned::answering("400 Bad Request", body).await;
-    let error = lease_store_at(&server.url).list().await.unwrap_err();
+    let error = lease_store_at(&server.url)
+        .list(Consistency::Strong)
+        .await
+        .unwrap_err();
     let words = "User ada may not dynamodb:Scan";
     check(
         &error,

@@ -20,7 +20,7 @@ use ferrokinesis::store::StoreOptions;
 use kcl_core::aws::{AwsKinesis, DynamoDbLeaseStore};
 use kcl_core::lease::LeaseStore;
 use kcl_core::model::{SequenceNumber, Shard, ShardId, StreamId};
-use kcl_core::stream::{Kinesis, list_all_shards};
+use kcl_core::stream::Kinesis;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
@@ -166,7 +166,11 @@ impl Backend {
 
     /// All shards that the stream lists, ordered by id.
     pub(crate) async fn shards(&self, stream: &StreamId) -> Vec<Shard> {
-        list_all_shards(self.kinesis().as_ref(), stream).await.unwrap()
+        let mut page = self.kinesis().list_shards(stream, None).await.unwrap();
+        assert_eq!(page.next, None, "a test needs no stream of several pages");
+        page.shards
+            .sort_by(|one, other| one.shard_id.cmp(&other.shard_id));
+        page.shards
     }
 
     /// Splits a shard in the middle, and returns its two children.

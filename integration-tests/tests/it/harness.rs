@@ -2,7 +2,7 @@
 
 use std::env;
 
-use kcl_core::lease::Lease;
+use kcl_core::lease::{Consistency, Lease};
 use kcl_core::model::{Checkpoint, ShardKey};
 use tokio::process::Command;
 
@@ -52,5 +52,5 @@ async fn all_lease_stores_of_a_stream_share_their_rows() {
     let shard = ShardKey::new(stream.clone(), backend.shards(&stream).await.remove(0).shard_id);
     let lease = Lease::unowned(shard, Checkpoint::Latest, Vec::new());
     one.create(&lease).await.unwrap();
-    assert_eq!(other.list().await.unwrap(), [lease]);
+    assert_eq!(other.list(Consistency::Strong).await.unwrap(), [lease]);
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use kcl_core::ErrorKind;
-use kcl_core::lease::{Conditional, LeaseChange, LeaseStore};
+use kcl_core::lease::{Conditional, Consistency, LeaseChange, LeaseStore};
 use kcl_core::model::{Checkpoint, ShardId, ShardKey, StreamId, WorkerId};
 
 use crate::backend::{Backend, unique_name};
@@ -162,7 +162,7 @@ async fn rows_about_something_else_are_not_listed_and_never_taken_for_a_lease() 
             ("entityType".to_owned(), s("WORKER_METRIC_STATS")),
         ]))
         .await;
-    assert_eq!(table.store.list().await.unwrap(), []);
+    assert_eq!(table.store.list(Consistency::Strong).await.unwrap(), []);
     let error = table.store.get(&table.shard()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Corrupt);
 }
@@ -173,7 +173,7 @@ async fn a_row_that_cannot_be_read_is_named() {
     let mut item = row([]);
     item.remove("checkpoint");
     table.put(item).await;
-    let error = table.store.list().await.unwrap_err();
+    let error = table.store.list(Consistency::Strong).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Corrupt);
     for part in [SHARD, &table.name, "'checkpoint'"] {
         assert!(error.to_string().contains(part), "{error}");
@@ -191,7 +191,7 @@ async fn a_table_of_several_pages_is_listed_whole() {
             .put(row([("leaseKey", s(key)), ("filler", s(&filler))]))
             .await;
     }
-    let leases = table.store.list().await.unwrap();
+    let leases = table.store.list(Consistency::Strong).await.unwrap();
     let mut listed: Vec<String> = leases
         .iter()
         .map(|lease| lease.shard.shard_id.to_string())
