@@ -216,9 +216,8 @@ fn causes(error: &dyn StdError) -> String {
         text = format!("{text}{separator}{error}");
         cause = error.source();
     }
-    let end = text.find(". ").unwrap_or(text.len());
-    text.truncate(end);
-    text
+    let first_sentence = text.split(". ").next().unwrap_or_default();
+    first_sentence.trim_end_matches('.').to_owned()
 }
 
 #[cfg(test)]

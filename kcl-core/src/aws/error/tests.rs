@@ -103,10 +103,12 @@ fn time_outs_and_broken_connections_are_transient() {
 
 #[test]
 fn a_client_that_never_sent_anything_has_wrong_settings() {
-    let unsent = ConnectorError::other("no provider. Long explanation.".into(), None);
-    let error = SdkError::<GetRecordsError>::dispatch_failure(unsent);
-    let error = context(false, Some("eu-west-1")).error("GetRecords", &error);
-    assert_eq!(error.kind(), ErrorKind::Refused);
-    let words = "GetRecords in region 'eu-west-1' failed: no provider. Nothing was sent yet";
-    assert!(error.to_string().starts_with(words), "{error}");
+    for cause in ["no provider", "no provider.", "no provider. Long explanation."] {
+        let unsent = ConnectorError::other(cause.into(), None);
+        let error = SdkError::<GetRecordsError>::dispatch_failure(unsent);
+        let error = context(false, Some("eu-west-1")).error("GetRecords", &error);
+        assert_eq!(error.kind(), ErrorKind::Refused);
+        let words = "GetRecords in region 'eu-west-1' failed: no provider. Nothing was sent yet";
+        assert!(error.to_string().starts_with(words), "{error}");
+    }
 }
