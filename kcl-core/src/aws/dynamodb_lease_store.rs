@@ -99,7 +99,7 @@ impl LeaseStore for DynamoDbLeaseStore {
                 .set_exclusive_start_key(start)
                 .send()
                 .await
-                .map_err(|error| self.errors.error(&call, error))?;
+                .map_err(|error| self.errors.error(&call, &error))?;
             for item in page.items() {
                 leases.extend(self.rows.decode(item)?);
             }
@@ -124,7 +124,7 @@ impl LeaseStore for DynamoDbLeaseStore {
         let output = request
             .send()
             .await
-            .map_err(|error| self.errors.error(&self.call("GetItem", shard), error))?;
+            .map_err(|error| self.errors.error(&self.call("GetItem", shard), &error))?;
         self.lease(shard, output.item.as_ref())
     }
 
@@ -142,7 +142,7 @@ impl LeaseStore for DynamoDbLeaseStore {
         if let Some(PutItemError::ConditionalCheckFailedException(lost)) = error.as_service_error() {
             return Ok(Conditional::Lost(self.lease(&lease.shard, lost.item())?));
         }
-        Err(self.errors.error(&self.call("PutItem", &lease.shard), error))
+        Err(self.errors.error(&self.call("PutItem", &lease.shard), &error))
     }
 
     async fn update(&self, seen: &Lease, change: &LeaseChange) -> Result<Conditional> {
@@ -167,7 +167,7 @@ impl LeaseStore for DynamoDbLeaseStore {
         if let Some(UpdateItemError::ConditionalCheckFailedException(lost)) = error.as_service_error() {
             return Ok(Conditional::Lost(self.lease(&seen.shard, lost.item())?));
         }
-        Err(self.errors.error(&self.call("UpdateItem", &seen.shard), error))
+        Err(self.errors.error(&self.call("UpdateItem", &seen.shard), &error))
     }
 
     async fn delete(&self, seen: &Lease) -> Result<bool> {
@@ -187,7 +187,7 @@ impl LeaseStore for DynamoDbLeaseStore {
             Ok(_) => Ok(true),
             Err(error) => match error.as_service_error() {
                 Some(DeleteItemError::ConditionalCheckFailedException(_)) => Ok(false),
-                _ => Err(self.errors.error(&self.call("DeleteItem", &seen.shard), error)),
+                _ => Err(self.errors.error(&self.call("DeleteItem", &seen.shard), &error)),
             },
         }
     }

@@ -53,10 +53,10 @@ impl Kinesis for AwsKinesis {
         let output = request
             .send()
             .await
-            .map_err(|error| self.errors.error(&call, error))?;
+            .map_err(|error| self.errors.error(&call, &error))?;
         let shards = output.shards.unwrap_or_default();
         Ok(ShardPage {
-            shards: shards.into_iter().map(shard).collect::<Result<_>>()?,
+            shards: read_all(&call, shards, shard)?,
             next: output.next_token.map(ShardPageToken),
         })
     }
@@ -88,7 +88,7 @@ impl Kinesis for AwsKinesis {
         let output = request
             .send()
             .await
-            .map_err(|error| self.errors.error(&call, error))?;
+            .map_err(|error| self.errors.error(&call, &error))?;
         match output.shard_iterator {
             Some(token) => Ok(ShardIterator {
                 shard: shard.clone(),
@@ -107,14 +107,10 @@ impl Kinesis for AwsKinesis {
             .limit(i32::try_from(limit).unwrap_or(i32::MAX))
             .send()
             .await
-            .map_err(|error| self.errors.error(&call, error))?;
+            .map_err(|error| self.errors.error(&call, &error))?;
         let children = output.child_shards.unwrap_or_default();
         Ok(GetRecordsOutput {
-            records: output
-                .records
-                .into_iter()
-                .map(|record| user_record(record, &iterator.shard))
-                .collect::<Result<_>>()?,
+            records: read_all(&call, output.records, record)?,
             next: output.next_shard_iterator.map(|token| ShardIterator {
                 shard: iterator.shard.clone(),
                 token,
@@ -123,19 +119,22 @@ impl Kinesis for AwsKinesis {
                 .millis_behind_latest
                 .and_then(|millis| u64::try_from(millis).ok())
                 .unwrap_or(0),
-            children: children.into_iter().map(child_shard).collect::<Result<_>>()?,
+            children: read_all(&call, children, child_shard)?,
         })
     }
 }
 
+/// Reads each item of an answer to `call`, which the error names.
+fn read_all<T, U>(call: &str, items: Vec<T>, read: fn(T) -> Result<U>) -> Result<Vec<U>> {
+    let items = items.into_iter().map(read).collect::<Result<_>>();
+    items.map_err(|error| corrupt(format!("{call} returned what cannot be read: {error}")))
+}
+
 fn shard(shard: sdk::Shard) -> Result<Shard> {
     let hash_key_range = hash_key_range(&shard.shard_id, shard.hash_key_range)?;
-    let numbers = shard.sequence_number_range.ok_or_else(|| {
-        corrupt(format!(
-            "shard '{}' is listed without its sequence number range",
-            shard.shard_id
-        ))
-    })?;
+    let numbers = shard
+        .sequence_number_range
+        .ok_or_else(|| corrupt(format!("shard '{}' has no sequence number range", shard.shard_id)))?;
     Ok(Shard {
         hash_key_range,
         shard_id: ShardId::new(shard.shard_id),
@@ -165,20 +164,18 @@ fn hash_key_range(shard_id: &str, range: Option<sdk::HashKeyRange>) -> Result<Ha
     match (start.parse(), end.parse()) {
         (Ok(start), Ok(end)) => Ok(HashKeyRange { start, end }),
         _ => Err(corrupt(format!(
-            "shard '{shard_id}' is listed with the hash keys '{start}' to '{end}'"
+            "shard '{shard_id}' has the hash keys '{start}' to '{end}'"
         ))),
     }
 }
 
-fn user_record(record: sdk::Record, shard: &ShardKey) -> Result<Record> {
+fn record(record: sdk::Record) -> Result<Record> {
     let sequence_number: SequenceNumber = record.sequence_number.parse()?;
     let arrival = record
         .approximate_arrival_timestamp
         .and_then(|time| time.to_millis().ok());
     let Some(arrival) = arrival else {
-        return Err(corrupt(format!(
-            "record {sequence_number} of shard '{shard}' has no arrival time"
-        )));
+        return Err(corrupt(format!("record {sequence_number} has no arrival time")));
     };
     Ok(Record {
         position: RecordPosition {

@@ -15,7 +15,7 @@ use super::lease_row::LEASE_KEY;
 use crate::error::{Error, ErrorKind, Result};
 
 /// How often a table that is being created is looked at. It takes DynamoDB some seconds, and an emulator none.
-const POLL_INTERVAL: Duration = Duration::from_millis(200);
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 /// How long a table may take to be created or deleted. The Java KCL waits as long (`DynamoDBLeaseRefresher.java`).
 const WAIT_MAX: Duration = Duration::from_mins(10);
@@ -78,7 +78,7 @@ impl LeaseTable<'_> {
                 }
                 Err(self
                     .errors
-                    .error(&format!("DescribeTable of '{}'", self.name), error))
+                    .error(&format!("DescribeTable of '{}'", self.name), &error))
             }
         }
     }
@@ -114,7 +114,7 @@ impl LeaseTable<'_> {
             }
             Err(error) => Err(self
                 .errors
-                .error(&format!("CreateTable of '{}'", self.name), error)),
+                .error(&format!("CreateTable of '{}'", self.name), &error)),
         }
     }
 
