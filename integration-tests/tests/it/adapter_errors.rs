@@ -28,15 +28,11 @@ fn orders() -> StreamId {
 }
 
 fn kinesis_config(url: &str) -> aws_sdk_kinesis::config::Builder {
-    aws_sdk_kinesis::config::Builder::new()
-        .region(Region::new("eu-west-1"))
-        .endpoint_url(url)
+    aws_sdk_kinesis::config::Builder::new().region(Region::new("eu-west-1")).endpoint_url(url)
 }
 
 fn kinesis_at(url: &str) -> AwsKinesis {
-    AwsKinesis::new(kinesis_client(
-        kinesis_config(url).credentials_provider(dummy_credentials()),
-    ))
+    AwsKinesis::new(kinesis_client(kinesis_config(url).credentials_provider(dummy_credentials())))
 }
 
 fn lease_store_at(url: &str) -> DynamoDbLeaseStore {
@@ -67,12 +63,9 @@ async fn a_table_of_another_shape_is_refused() {
     let backend = Backend::start().await;
     let name = unique_name("other");
     let request = backend.dynamodb_client().create_table().table_name(&name);
-    let key = KeySchemaElement::builder()
-        .attribute_name("id")
-        .key_type(KeyType::Hash);
-    let definition = AttributeDefinition::builder()
-        .attribute_name("id")
-        .attribute_type(ScalarAttributeType::N);
+    let key = KeySchemaElement::builder().attribute_name("id").key_type(KeyType::Hash);
+    let definition =
+        AttributeDefinition::builder().attribute_name("id").attribute_type(ScalarAttributeType::N);
     request
         .billing_mode(BillingMode::PayPerRequest)
         .key_schema(key.build().unwrap())
@@ -80,17 +73,9 @@ async fn a_table_of_another_shape_is_refused() {
         .send()
         .await
         .unwrap();
-    let error = backend
-        .lease_store_in(&name, &orders())
-        .prepare()
-        .await
-        .unwrap_err();
+    let error = backend.lease_store_in(&name, &orders()).prepare().await.unwrap_err();
     let found = "HASH id of type N";
-    check(
-        &error,
-        ErrorKind::Refused,
-        &[&name, found, "HASH leaseKey of type S", "choose another"],
-    );
+    check(&error, ErrorKind::Refused, &[&name, found, "HASH leaseKey of type S", "choose another"]);
 }
 
 #[tokio::test]
@@ -98,11 +83,7 @@ async fn missing_credentials_are_refused_at_once() {
     let (_listener, url) = listen().await;
     let no_credentials = AwsKinesis::new(kinesis_client(kinesis_config(&url)));
     let error = no_credentials.list_shards(&orders(), None).await.unwrap_err();
-    check(
-        &error,
-        ErrorKind::Refused,
-        &["'orders'", "AWS_ACCESS_KEY_ID", "AWS_PROFILE"],
-    );
+    check(&error, ErrorKind::Refused, &["'orders'", "AWS_ACCESS_KEY_ID", "AWS_PROFILE"]);
 }
 
 #[tokio::test]
@@ -115,10 +96,7 @@ async fn a_missing_region_is_refused_at_once() {
 
 #[tokio::test]
 async fn an_endpoint_that_is_no_url_is_refused() {
-    let error = kinesis_at("not a url")
-        .list_shards(&orders(), None)
-        .await
-        .unwrap_err();
+    let error = kinesis_at("not a url").list_shards(&orders(), None).await.unwrap_err();
     check(&error, ErrorKind::Refused, &["`not a url`", "AWS_ENDPOINT_URL"]);
 }
 
@@ -127,11 +105,7 @@ async fn an_endpoint_that_cannot_be_reached_is_transient_and_named() {
     let (listener, url) = listen().await;
     drop(listener);
     let kinesis = kinesis_at(&url).list_shards(&orders(), None).await.unwrap_err();
-    check(
-        &kinesis,
-        ErrorKind::Transient,
-        &["'orders'", &url, "AWS_ENDPOINT_URL"],
-    );
+    check(&kinesis, ErrorKind::Transient, &["'orders'", &url, "AWS_ENDPOINT_URL"]);
     let table = lease_store_at(&url).list(Consistency::Strong).await.unwrap_err();
     check(&table, ErrorKind::Transient, &["'app'", &url, "AWS_ENDPOINT_URL"]);
 }
@@ -144,10 +118,7 @@ async fn a_failed_call_is_not_repeated() {
     let error = kinesis.list_shards(&orders(), None).await.unwrap_err();
     check(&error, ErrorKind::Transient, &["InternalFailure", "HTTP 500"]);
     assert_eq!(server.requests().len(), 1);
-    let error = lease_store_at(&server.url)
-        .list(Consistency::Strong)
-        .await
-        .unwrap_err();
+    let error = lease_store_at(&server.url).list(Consistency::Strong).await.unwrap_err();
     check(&error, ErrorKind::Transient, &["'app'"]);
     assert_eq!(server.requests().len(), 2);
 }
@@ -156,16 +127,9 @@ async fn a_failed_call_is_not_repeated() {
 async fn a_missing_permission_is_refused_in_the_words_of_the_service() {
     let body = r#"{"__type":"AccessDeniedException","Message":"User ada may not dynamodb:Scan"}"#;
     let server = Canned::answering("400 Bad Request", body).await;
-    let error = lease_store_at(&server.url)
-        .list(Consistency::Strong)
-        .await
-        .unwrap_err();
+    let error = lease_store_at(&server.url).list(Consistency::Strong).await.unwrap_err();
     let words = "User ada may not dynamodb:Scan";
-    check(
-        &error,
-        ErrorKind::Refused,
-        &["'app'", words, "request R-1", "policy"],
-    );
+    check(&error, ErrorKind::Refused, &["'app'", words, "request R-1", "policy"]);
 }
 
 #[tokio::test]
@@ -175,30 +139,17 @@ async fn an_expired_iterator_is_known_as_such() {
         shard: ShardKey::new(orders(), ShardId::new("shardId-000000000007")),
         token: "old".to_owned(),
     };
-    let error = kinesis_at(&server.url)
-        .get_records(&iterator, 1)
-        .await
-        .unwrap_err();
-    check(
-        &error,
-        ErrorKind::IteratorExpired,
-        &["orders:shardId-000000000007"],
-    );
+    let error = kinesis_at(&server.url).get_records(&iterator, 1).await.unwrap_err();
+    check(&error, ErrorKind::IteratorExpired, &["orders:shardId-000000000007"]);
 }
 
 #[tokio::test]
 async fn an_answer_that_breaks_off_is_transient_and_one_of_another_service_is_not() {
     let cut = Canned::sending("200 OK", 500, r#"{"Shards":["#).await;
-    let error = kinesis_at(&cut.url)
-        .list_shards(&orders(), None)
-        .await
-        .unwrap_err();
+    let error = kinesis_at(&cut.url).list_shards(&orders(), None).await.unwrap_err();
     check(&error, ErrorKind::Transient, &["'orders'"]);
     let other = Canned::answering("200 OK", "<html>hello</html>").await;
-    let error = kinesis_at(&other.url)
-        .list_shards(&orders(), None)
-        .await
-        .unwrap_err();
+    let error = kinesis_at(&other.url).list_shards(&orders(), None).await.unwrap_err();
     check(&error, ErrorKind::Corrupt, &["'orders'", &other.url, "proxies"]);
 }
 
@@ -207,15 +158,8 @@ async fn a_shard_that_cannot_be_read_is_named() {
     let shard =
         r#"{"ShardId":"shardId-000000000007","HashKeyRange":{"StartingHashKey":"x","EndingHashKey":"1"}}"#;
     let server = Canned::answering("200 OK", &format!(r#"{{"Shards":[{shard}]}}"#)).await;
-    let error = kinesis_at(&server.url)
-        .list_shards(&orders(), None)
-        .await
-        .unwrap_err();
-    check(
-        &error,
-        ErrorKind::Corrupt,
-        &["'orders'", "'shardId-000000000007'", "'x'"],
-    );
+    let error = kinesis_at(&server.url).list_shards(&orders(), None).await.unwrap_err();
+    check(&error, ErrorKind::Corrupt, &["'orders'", "'shardId-000000000007'", "'x'"]);
 }
 
 /// The service refuses a request that has both.
@@ -226,8 +170,5 @@ async fn a_request_for_the_next_page_carries_the_token_without_the_stream() {
     let page = kinesis.list_shards(&orders(), None).await.unwrap();
     assert_eq!(page.next, Some(ShardPageToken("page-2".to_owned())));
     kinesis.list_shards(&orders(), page.next.as_ref()).await.unwrap();
-    assert_eq!(
-        server.requests(),
-        [r#"{"StreamName":"orders"}"#, r#"{"NextToken":"page-2"}"#]
-    );
+    assert_eq!(server.requests(), [r#"{"StreamName":"orders"}"#, r#"{"NextToken":"page-2"}"#]);
 }

@@ -47,11 +47,7 @@ pub(crate) struct Backend {
 impl Backend {
     /// Starts an emulator for each service that the environment names no endpoint for.
     pub(crate) async fn start() -> Self {
-        Self::at(
-            endpoint("AWS_ENDPOINT_URL_KINESIS"),
-            endpoint("AWS_ENDPOINT_URL_DYNAMODB"),
-        )
-        .await
+        Self::at(endpoint("AWS_ENDPOINT_URL_KINESIS"), endpoint("AWS_ENDPOINT_URL_DYNAMODB")).await
     }
 
     /// Starts both emulators, whatever the environment says: for tests that know their quirks.
@@ -94,11 +90,7 @@ impl Backend {
 
     /// The adapter under test, over a table of this name.
     pub(crate) fn lease_store_in(&self, table: &str, stream: &StreamId) -> Arc<dyn LeaseStore> {
-        Arc::new(DynamoDbLeaseStore::new(
-            self.dynamodb.clone(),
-            table,
-            stream.clone(),
-        ))
+        Arc::new(DynamoDbLeaseStore::new(self.dynamodb.clone(), table, stream.clone()))
     }
 
     /// A bare client, to look behind the adapter.
@@ -158,18 +150,14 @@ impl Backend {
             .send()
             .await
             .unwrap();
-        (
-            ShardId::new(output.shard_id),
-            output.sequence_number.parse().unwrap(),
-        )
+        (ShardId::new(output.shard_id), output.sequence_number.parse().unwrap())
     }
 
     /// All shards that the stream lists, ordered by id.
     pub(crate) async fn shards(&self, stream: &StreamId) -> Vec<Shard> {
         let mut page = self.kinesis().list_shards(stream, None).await.unwrap();
         assert_eq!(page.next, None, "a test needs no stream of several pages");
-        page.shards
-            .sort_by(|one, other| one.shard_id.cmp(&other.shard_id));
+        page.shards.sort_by(|one, other| one.shard_id.cmp(&other.shard_id));
         page.shards
     }
 
@@ -268,9 +256,7 @@ async fn start_kinesis(servers: &mut JoinSet<()>) -> String {
         ..StoreOptions::default()
     });
     servers.spawn(async move {
-        ferrokinesis::serve_plain_http(listener, app, pending())
-            .await
-            .unwrap();
+        ferrokinesis::serve_plain_http(listener, app, pending()).await.unwrap();
     });
     url
 }

@@ -39,11 +39,7 @@ impl Canned {
                 }
             }
         });
-        Self {
-            url,
-            requests,
-            _server: server,
-        }
+        Self { url, requests, _server: server }
     }
 
     /// The bodies of all requests so far.

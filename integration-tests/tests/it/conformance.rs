@@ -15,23 +15,11 @@ use crate::backend::{Backend, unique_name};
 /// What the Kinesis emulator in this process does not show.
 const KINESIS_DEPARTURES: &[(&str, &str)] = &[
     ("at_timestamp_is_exact_to_the_millisecond", WHOLE_SECONDS),
-    (
-        "at_timestamp_before_the_oldest_record_starts_at_it",
-        WHOLE_SECONDS,
-    ),
-    (
-        "at_timestamp_after_the_newest_record_starts_at_the_next",
-        WHOLE_SECONDS,
-    ),
-    (
-        "a_reader_with_a_backlog_is_behind",
-        "MillisBehindLatest is always 0",
-    ),
+    ("at_timestamp_before_the_oldest_record_starts_at_it", WHOLE_SECONDS),
+    ("at_timestamp_after_the_newest_record_starts_at_the_next", WHOLE_SECONDS),
+    ("a_reader_with_a_backlog_is_behind", "MillisBehindLatest is always 0"),
     ("the_end_of_a_split_parent_names_both_children", NO_CHILDREN),
-    (
-        "the_end_of_a_merged_parent_names_the_child_with_both_parents",
-        NO_CHILDREN,
-    ),
+    ("the_end_of_a_merged_parent_names_the_child_with_both_parents", NO_CHILDREN),
 ];
 
 const WHOLE_SECONDS: &str = "arrival times are cut to whole seconds, so no two records of a case differ";

@@ -23,9 +23,7 @@ async fn a_child_process_reaches_the_services_through_its_environment() {
     let name = "harness::a_child_process_reaches_the_services_through_its_environment";
     let mut child = Command::new(env::current_exe().unwrap());
     child.args(["--exact", name, "--nocapture"]);
-    child
-        .envs(backend.environment())
-        .env(STREAM_VARIABLE, stream.name());
+    child.envs(backend.environment()).env(STREAM_VARIABLE, stream.name());
     let output = child.output().await.unwrap();
     let report = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success() && report.contains("1 passed"), "{report}");

@@ -28,12 +28,7 @@ impl Table {
         let stream = StreamId::named("orders").unwrap();
         let store = backend.lease_store_in(&name, &stream);
         store.prepare().await.unwrap();
-        Self {
-            backend,
-            name,
-            stream,
-            store,
-        }
+        Self { backend, name, stream, store }
     }
 
     fn shard(&self) -> ShardKey {
@@ -42,12 +37,7 @@ impl Table {
 
     async fn put(&self, item: Item) {
         let request = self.backend.dynamodb_client().put_item();
-        request
-            .table_name(&self.name)
-            .set_item(Some(item))
-            .send()
-            .await
-            .unwrap();
+        request.table_name(&self.name).set_item(Some(item)).send().await.unwrap();
     }
 
     async fn item(&self) -> Item {
@@ -87,32 +77,17 @@ fn row<const N: usize>(more: [(&str, AttributeValue); N]) -> Item {
 #[tokio::test]
 async fn attributes_that_are_not_ours_survive_every_change() {
     let table = Table::new().await;
-    table
-        .put(row([
-            ("throughputKBps", n("12.5")),
-            ("entityType", s("LEASE")),
-            ("ours", s("kept")),
-        ]))
-        .await;
+    table.put(row([("throughputKBps", n("12.5")), ("entityType", s("LEASE")), ("ours", s("kept"))])).await;
     let by = WorkerId::new("me").unwrap();
     let checkpoint = LeaseChange::Checkpoint {
         checkpoint: Checkpoint::ShardEnd,
         children: vec![ShardId::new("shardId-000000000001")],
     };
-    for change in [
-        LeaseChange::Take { by },
-        LeaseChange::Renew,
-        checkpoint,
-        LeaseChange::Release,
-    ] {
+    for change in [LeaseChange::Take { by }, LeaseChange::Renew, checkpoint, LeaseChange::Release] {
         table.apply(change).await;
     }
     let item = table.item().await;
-    for (name, value) in [
-        ("throughputKBps", n("12.5")),
-        ("entityType", s("LEASE")),
-        ("ours", s("kept")),
-    ] {
+    for (name, value) in [("throughputKBps", n("12.5")), ("entityType", s("LEASE")), ("ours", s("kept"))] {
         assert_eq!(item.get(name), Some(&value), "{name}");
     }
     assert_eq!(item.get("leaseOwner"), None);
@@ -123,11 +98,7 @@ async fn attributes_that_are_not_ours_survive_every_change() {
 async fn a_take_ends_a_hand_over_between_java_workers() {
     let table = Table::new().await;
     table.put(row([("checkpointOwner", s("java-too"))])).await;
-    table
-        .apply(LeaseChange::Take {
-            by: WorkerId::new("me").unwrap(),
-        })
-        .await;
+    table.apply(LeaseChange::Take { by: WorkerId::new("me").unwrap() }).await;
     let item = table.item().await;
     assert_eq!(item.get("checkpointOwner"), None);
     assert_eq!(item.get("ownerSwitchesSinceCheckpoint"), Some(&n("2")));
@@ -143,12 +114,7 @@ async fn a_checkpoint_drops_the_one_that_java_had_prepared() {
             ("pendingCheckpointState", AttributeValue::B(vec![1].into())),
         ]))
         .await;
-    table
-        .apply(LeaseChange::Checkpoint {
-            checkpoint: Checkpoint::Latest,
-            children: Vec::new(),
-        })
-        .await;
+    table.apply(LeaseChange::Checkpoint { checkpoint: Checkpoint::Latest, children: Vec::new() }).await;
     let item = table.item().await;
     assert!(item.keys().all(|name| !name.starts_with("pending")), "{item:?}");
 }
@@ -187,15 +153,10 @@ async fn a_table_of_several_pages_is_listed_whole() {
     let filler = "x".repeat(300_000);
     let keys: Vec<String> = (0..8).map(|number| format!("shardId-{number:012}")).collect();
     for key in &keys {
-        table
-            .put(row([("leaseKey", s(key)), ("filler", s(&filler))]))
-            .await;
+        table.put(row([("leaseKey", s(key)), ("filler", s(&filler))])).await;
     }
     let leases = table.store.list(Consistency::Strong).await.unwrap();
-    let mut listed: Vec<String> = leases
-        .iter()
-        .map(|lease| lease.shard.shard_id.to_string())
-        .collect();
+    let mut listed: Vec<String> = leases.iter().map(|lease| lease.shard.shard_id.to_string()).collect();
     listed.sort();
     assert_eq!(listed, keys);
 }

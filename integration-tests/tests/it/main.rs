@@ -8,3 +8,4 @@ mod canned;
 mod conformance;
 mod harness;
 mod lease_rows;
+mod tidy;

@@ -44,11 +44,7 @@ impl ErrorContext {
     where
         E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
     {
-        let Diagnosis {
-            kind,
-            problem,
-            advice,
-        } = self.diagnose(error);
+        let Diagnosis { kind, problem, advice } = self.diagnose(error);
         let place = match (self.endpoint.get(), &self.region) {
             (Some(endpoint), _) => format!(" at {endpoint}"),
             (None, Some(region)) => format!(" in region '{region}'"),
@@ -83,22 +79,14 @@ impl ErrorContext {
     fn dispatch_failure(&self, cause: &ConnectorError) -> Diagnosis {
         let unsent = self.endpoint.get().is_none();
         if cause.is_user() || (unsent && cause.is_other()) {
-            return Diagnosis {
-                kind: ErrorKind::Refused,
-                problem: causes(cause),
-                advice: SETTINGS_ADVICE,
-            };
+            return Diagnosis { kind: ErrorKind::Refused, problem: causes(cause), advice: SETTINGS_ADVICE };
         }
         unreachable_service(cause)
     }
 }
 
 fn unreachable_service(error: &dyn StdError) -> Diagnosis {
-    Diagnosis {
-        kind: ErrorKind::Transient,
-        problem: causes(error),
-        advice: REACH_ADVICE,
-    }
+    Diagnosis { kind: ErrorKind::Transient, problem: causes(error), advice: REACH_ADVICE }
 }
 
 /// The service said no.
@@ -134,11 +122,7 @@ fn bad_answer(error: &dyn StdError, answer: &HttpResponse) -> Diagnosis {
         200..=299 => (ErrorKind::Corrupt, STRANGER_ADVICE),
         _ => (ErrorKind::Refused, STRANGER_ADVICE),
     };
-    Diagnosis {
-        kind,
-        problem: format!("{} (HTTP {status})", causes(error)),
-        advice,
-    }
+    Diagnosis { kind, problem: format!("{} (HTTP {status})", causes(error)), advice }
 }
 
 /// What a code of the service asks of us. The codes are those of the Kinesis and DynamoDB API references, and of the
@@ -159,14 +143,12 @@ fn meaning(code: &str, status: u16) -> (ErrorKind, &'static str) {
             "Call less often, share the stream with fewer consumers, or raise the limit.",
         ),
         "ExpiredIteratorException" => (ErrorKind::IteratorExpired, "Get a new iterator."),
-        "ResourceNotFoundException" => (
-            ErrorKind::NotFound,
-            "Check the name, the account of the credentials, and the region.",
-        ),
-        "AccessDeniedException" | "AccessDenied" | "UnauthorizedOperation" | "NotAuthorized" => (
-            ErrorKind::Refused,
-            "Allow this action on this resource in the policy of the role or user.",
-        ),
+        "ResourceNotFoundException" => {
+            (ErrorKind::NotFound, "Check the name, the account of the credentials, and the region.")
+        }
+        "AccessDeniedException" | "AccessDenied" | "UnauthorizedOperation" | "NotAuthorized" => {
+            (ErrorKind::Refused, "Allow this action on this resource in the policy of the role or user.")
+        }
         "UnrecognizedClientException"
         | "InvalidClientTokenId"
         | "InvalidSignatureException"
@@ -199,10 +181,7 @@ fn meaning(code: &str, status: u16) -> (ErrorKind, &'static str) {
         | "ExpiredNextTokenException" => (ErrorKind::Transient, "Try again."),
         _ if status >= 500 => (ErrorKind::Transient, "Try again."),
         _ if status == 429 => (ErrorKind::Throttled, "Call less often."),
-        _ => (
-            ErrorKind::Refused,
-            "The service does not accept these arguments; trying again does not help.",
-        ),
+        _ => (ErrorKind::Refused, "The service does not accept these arguments; trying again does not help."),
     }
 }
 

@@ -67,10 +67,7 @@ impl HeldLease {
             worker: worker.clone(),
             failover_time,
             acquired: seen.clone(),
-            state: Mutex::new(State {
-                row: seen.clone(),
-                in_doubt_since: None,
-            }),
+            state: Mutex::new(State { row: seen.clone(), in_doubt_since: None }),
             deadline: watch::Sender::new(Instant::now()),
             lost: CancellationToken::new(),
             met_namesake: AtomicBool::new(false),
@@ -136,8 +133,7 @@ impl HeldLease {
 
     /// Commits a position; with [`Checkpoint::ShardEnd`] also the shards that follow.
     pub(crate) async fn checkpoint(&self, checkpoint: Checkpoint, children: Vec<ShardId>) -> Result<()> {
-        self.write(&LeaseChange::Checkpoint { checkpoint, children })
-            .await
+        self.write(&LeaseChange::Checkpoint { checkpoint, children }).await
     }
 
     /// Gives the lease back. After an error the row may still name this worker, and the call may be made again.
@@ -171,32 +167,23 @@ impl HeldLease {
             // Before the call, so that dropping this future leaves the doubt behind, too.
             state.in_doubt_since = in_doubt_since.or(Some(started));
             let write = self.store.update(&state.row, change);
-            let (row, written_at) = match within(
-                self.failover_time / WRITE_TIMEOUT_DIVISOR,
-                "writing a lease",
-                write,
-            )
-            .await?
-            {
-                Conditional::Applied(row) => (row, started),
-                Conditional::Lost(Some(row)) if self.is_own_write(&state.row, &row) => match in_doubt_since {
-                    Some(first) if row == state.row.after(change) => (row, first),
-                    Some(_) => {
-                        // An earlier write of another kind: this one is still to be made, on top of it.
-                        *state = State {
-                            row,
-                            in_doubt_since: None,
-                        };
-                        continue;
+            let (row, written_at) =
+                match within(self.failover_time / WRITE_TIMEOUT_DIVISOR, "writing a lease", write).await? {
+                    Conditional::Applied(row) => (row, started),
+                    Conditional::Lost(Some(row)) if self.is_own_write(&state.row, &row) => {
+                        match in_doubt_since {
+                            Some(first) if row == state.row.after(change) => (row, first),
+                            Some(_) => {
+                                // An earlier write of another kind: this one is still to be made, on top of it.
+                                *state = State { row, in_doubt_since: None };
+                                continue;
+                            }
+                            None => return Ok(Some(Obstacle { row: Some(row) })),
+                        }
                     }
-                    None => return Ok(Some(Obstacle { row: Some(row) })),
-                },
-                Conditional::Lost(row) => return Ok(Some(Obstacle { row })),
-            };
-            *state = State {
-                row,
-                in_doubt_since: None,
-            };
+                    Conditional::Lost(row) => return Ok(Some(Obstacle { row })),
+                };
+            *state = State { row, in_doubt_since: None };
             self.deadline.send_replace(written_at + self.failover_time);
             return Ok(None);
         }
@@ -209,11 +196,8 @@ impl HeldLease {
     }
 
     fn lost_error(&self, how: &str) -> Error {
-        let message = format!(
-            "worker '{}' no longer owns the lease of shard {}: {how}",
-            self.worker,
-            self.shard()
-        );
+        let message =
+            format!("worker '{}' no longer owns the lease of shard {}: {how}", self.worker, self.shard());
         Error::new(ErrorKind::LeaseLost, message)
     }
 }
@@ -233,8 +217,6 @@ fn describe(row: Option<&Lease>, me: &WorkerId) -> String {
 
 impl fmt::Debug for HeldLease {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HeldLease")
-            .field("acquired", &self.acquired)
-            .finish_non_exhaustive()
+        f.debug_struct("HeldLease").field("acquired", &self.acquired).finish_non_exhaustive()
     }
 }

@@ -22,15 +22,11 @@ impl NamesakeWatch {
         held: impl Fn(&ShardKey) -> bool,
     ) -> Option<ShardKey> {
         let foreign = |shard: &ShardKey| {
-            let row = book
-                .get(shard)
-                .filter(|row| row.is_owned_by(me) && !held(shard))?;
+            let row = book.get(shard).filter(|row| row.is_owned_by(me) && !held(shard))?;
             Some(row.counter)
         };
         let Some(inherited) = &mut self.inherited else {
-            let rows = book
-                .leases()
-                .filter_map(|row| Some((row.shard.clone(), foreign(&row.shard)?)));
+            let rows = book.leases().filter_map(|row| Some((row.shard.clone(), foreign(&row.shard)?)));
             self.inherited = Some(rows.collect());
             return None;
         };

@@ -23,10 +23,7 @@ impl Fault {
             Self::Fail(kind) => Err(Error::new(kind, "the call was made to fail")),
             Self::LoseAnswer => {
                 call.await?;
-                Err(Error::new(
-                    ErrorKind::Transient,
-                    "the answer was made to get lost",
-                ))
+                Err(Error::new(ErrorKind::Transient, "the answer was made to get lost"))
             }
             Self::Hang => pending().await,
         }

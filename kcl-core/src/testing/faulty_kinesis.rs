@@ -31,10 +31,7 @@ impl FaultyKinesis {
         inner: Arc<dyn Kinesis>,
         decide: impl Fn(KinesisCall<'_>) -> Fault + Send + Sync + 'static,
     ) -> Self {
-        Self {
-            inner,
-            decide: Box::new(decide),
-        }
+        Self { inner, decide: Box::new(decide) }
     }
 }
 
@@ -62,8 +59,6 @@ impl Kinesis for FaultyKinesis {
 
 impl fmt::Debug for FaultyKinesis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FaultyKinesis")
-            .field("inner", &self.inner)
-            .finish_non_exhaustive()
+        f.debug_struct("FaultyKinesis").field("inner", &self.inner).finish_non_exhaustive()
     }
 }

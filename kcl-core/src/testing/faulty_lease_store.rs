@@ -37,10 +37,7 @@ impl FaultyLeaseStore {
         inner: Arc<dyn LeaseStore>,
         decide: impl Fn(LeaseCall<'_>) -> Fault + Send + Sync + 'static,
     ) -> Self {
-        Self {
-            inner,
-            decide: Box::new(decide),
-        }
+        Self { inner, decide: Box::new(decide) }
     }
 
     async fn pass<T>(&self, call: LeaseCall<'_>, inner: impl Future<Output = Result<T>> + Send) -> Result<T> {
@@ -63,13 +60,11 @@ impl LeaseStore for FaultyLeaseStore {
     }
 
     async fn create(&self, lease: &Lease) -> Result<Conditional> {
-        self.pass(LeaseCall::Create(lease), self.inner.create(lease))
-            .await
+        self.pass(LeaseCall::Create(lease), self.inner.create(lease)).await
     }
 
     async fn update(&self, seen: &Lease, change: &LeaseChange) -> Result<Conditional> {
-        self.pass(LeaseCall::Update(seen, change), self.inner.update(seen, change))
-            .await
+        self.pass(LeaseCall::Update(seen, change), self.inner.update(seen, change)).await
     }
 
     async fn delete(&self, seen: &Lease) -> Result<bool> {
@@ -79,8 +74,6 @@ impl LeaseStore for FaultyLeaseStore {
 
 impl fmt::Debug for FaultyLeaseStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FaultyLeaseStore")
-            .field("inner", &self.inner)
-            .finish_non_exhaustive()
+        f.debug_struct("FaultyLeaseStore").field("inner", &self.inner).finish_non_exhaustive()
     }
 }

@@ -43,13 +43,7 @@ pub(super) enum Ended {
 
 impl Consumers {
     pub(super) fn new(context: Context, rng: fastrand::Rng) -> Self {
-        Self {
-            context,
-            tasks: JoinSet::new(),
-            held: BTreeMap::new(),
-            resting: BTreeMap::new(),
-            rng,
-        }
+        Self { context, tasks: JoinSet::new(), held: BTreeMap::new(), resting: BTreeMap::new(), rng }
     }
 
     pub(super) fn holds(&self, shard: &ShardKey) -> bool {
@@ -58,9 +52,7 @@ impl Consumers {
 
     /// True if this worker should leave the shard alone for now.
     pub(super) fn is_resting(&self, shard: &ShardKey) -> bool {
-        self.resting
-            .get(shard)
-            .is_some_and(|until| Instant::now() < *until)
+        self.resting.get(shard).is_some_and(|until| Instant::now() < *until)
     }
 
     pub(super) fn start(&mut self, lease: Arc<HeldLease>) {
@@ -68,17 +60,9 @@ impl Consumers {
         let (context, seed) = (self.context.clone(), self.rng.u64(..));
         let held = Arc::clone(&lease);
         // The consumer is made inside the task: a factory that panics ends this shard, not the worker.
-        let task = self
-            .tasks
-            .spawn(async move { ShardConsumer::new(context, held, seed).run().await });
+        let task = self.tasks.spawn(async move { ShardConsumer::new(context, held, seed).run().await });
         self.resting.remove(&shard);
-        self.held.insert(
-            shard,
-            Held {
-                lease,
-                task: task.id(),
-            },
-        );
+        self.held.insert(shard, Held { lease, task: task.id() });
     }
 
     /// Waits for the next consumer to end; `None` if there is none. Dropping the future loses nothing.
@@ -89,11 +73,7 @@ impl Consumers {
 
     fn take_note(&mut self, ended: Result<(task::Id, Ending), JoinError>) -> Ended {
         let task = ended.as_ref().map_or_else(JoinError::id, |(id, _)| *id);
-        let shard = self
-            .held
-            .iter()
-            .find(|(_, held)| held.task == task)
-            .map(|(shard, _)| shard.clone());
+        let shard = self.held.iter().find(|(_, held)| held.task == task).map(|(shard, _)| shard.clone());
         let Some((shard, held)) = shard.and_then(|shard| self.held.remove_entry(&shard)) else {
             return Ended::Other;
         };
@@ -112,11 +92,7 @@ impl Consumers {
     }
 
     fn rest(&mut self, shard: ShardKey, error: &Error) {
-        self.context.events.emit(&Event::ShardFailed {
-            shard: &shard,
-            error,
-            delay: FAILED_SHARD_DELAY,
-        });
+        self.context.events.emit(&Event::ShardFailed { shard: &shard, error, delay: FAILED_SHARD_DELAY });
         self.resting.insert(shard, Instant::now() + FAILED_SHARD_DELAY);
     }
 

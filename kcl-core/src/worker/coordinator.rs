@@ -49,13 +49,7 @@ impl Coordinator {
         let now = Instant::now();
         let book = LeaseBook::new(settings.failover_time);
         let rng = fastrand::Rng::with_seed(settings.random_seed);
-        let context = Context {
-            settings: Arc::new(settings),
-            ports,
-            processors,
-            events,
-            stopping,
-        };
+        let context = Context { settings: Arc::new(settings), ports, processors, events, stopping };
         Self {
             consumers: Consumers::new(context.clone(), rng),
             context,
@@ -125,21 +119,14 @@ impl Coordinator {
     /// One look at the table, and at the stream if that is due. Fails only if the worker cannot go on.
     async fn look(&mut self) -> Result<()> {
         let sync_is_due = Instant::now() >= self.next_sync_at;
-        let consistency = if sync_is_due {
-            Consistency::Strong
-        } else {
-            Consistency::Eventual
-        };
+        let consistency = if sync_is_due { Consistency::Strong } else { Consistency::Eventual };
         let scan = self.context.ports.leases.list(consistency);
         match within(SCAN_TIMEOUT, "scanning the lease table", scan).await {
             Ok(rows) => self.book.observe_scan(rows, self.now()),
             Err(error) => return self.tolerate(error),
         }
         let me = &self.context.settings.worker_id;
-        if let Some(shard) = self
-            .namesakes
-            .look(&self.book, me, |shard| self.consumers.holds(shard))
-        {
+        if let Some(shard) = self.namesakes.look(&self.book, me, |shard| self.consumers.holds(shard)) {
             return Err(self.namesake(&shard));
         }
         if sync_is_due && let Err(error) = self.synchronize().await {
@@ -160,20 +147,9 @@ impl Coordinator {
 
     async fn synchronize(&mut self) -> Result<()> {
         let now = self.now();
-        let Context {
-            settings,
-            ports,
-            events,
-            ..
-        } = &self.context;
-        let sync = synchronize(
-            ports,
-            &settings.stream,
-            settings.initial_position,
-            &mut self.book,
-            now,
-            events,
-        );
+        let Context { settings, ports, events, .. } = &self.context;
+        let sync =
+            synchronize(ports, &settings.stream, settings.initial_position, &mut self.book, now, events);
         within(SCAN_TIMEOUT, "comparing the lease table with the stream", sync).await?;
         self.next_sync_at = Instant::now() + self.context.settings.shard_sync_interval;
         self.has_synchronized = true;
@@ -233,11 +209,7 @@ impl Coordinator {
             settings.max_leases_for_worker,
             self.now(),
         );
-        wanted
-            .iter()
-            .filter_map(|shard| self.book.get(shard))
-            .cloned()
-            .collect()
+        wanted.iter().filter_map(|shard| self.book.get(shard)).cloned().collect()
     }
 
     /// Takes one lease, unless a parent that the book does not show turns out to be unfinished (L7).
@@ -245,19 +217,13 @@ impl Coordinator {
         let Context { settings, ports, .. } = &self.context;
         for parent in seen.parents.iter().map(|parent| seen.shard.sibling(parent)) {
             if self.book.get(&parent).is_none()
-                && ports
-                    .leases
-                    .get(&parent)
-                    .await?
-                    .is_some_and(|row| !row.is_finished())
+                && ports.leases.get(&parent).await?.is_some_and(|row| !row.is_finished())
             {
                 return Ok(None);
             }
         }
         let store = Arc::clone(&ports.leases);
-        HeldLease::take(store, seen, &settings.worker_id, settings.failover_time)
-            .await
-            .map(Some)
+        HeldLease::take(store, seen, &settings.worker_id, settings.failover_time).await.map(Some)
     }
 
     /// Tells once for each state why a free shard is not started.
@@ -266,19 +232,12 @@ impl Coordinator {
             .book
             .leases()
             .filter(|lease| lease.owner.is_none() && !lease.is_finished())
-            .map(|lease| {
-                (
-                    lease.shard.clone(),
-                    lineage::unfinished_parents(lease, &self.book),
-                )
-            })
+            .map(|lease| (lease.shard.clone(), lineage::unfinished_parents(lease, &self.book)))
             .filter(|(_, unfinished)| !unfinished.is_empty())
             .collect();
         for (shard, unfinished) in &waiting {
             if self.waiting.get(shard) != Some(unfinished) {
-                self.context
-                    .events
-                    .emit(&Event::WaitingForParents { shard, unfinished });
+                self.context.events.emit(&Event::WaitingForParents { shard, unfinished });
             }
         }
         self.waiting = waiting;

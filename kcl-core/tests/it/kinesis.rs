@@ -38,9 +38,7 @@ impl KinesisFixture for MemoryFixture {
         explicit_hash_key: Option<u128>,
         data: Bytes,
     ) -> Result<(ShardId, SequenceNumber)> {
-        let put = self
-            .memory
-            .put_record(stream, partition_key, explicit_hash_key, data)?;
+        let put = self.memory.put_record(stream, partition_key, explicit_hash_key, data)?;
         Ok((put.shard_id, put.sequence_number))
     }
 

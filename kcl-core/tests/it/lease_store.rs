@@ -32,10 +32,7 @@ async fn the_memory_store_refuses_rows_that_dynamodb_refuses() {
         Lease::unowned(shard, Checkpoint::TrimHorizon, parents)
     };
     let twice = vec![ShardId::new("shardId-000000000001"); 2];
-    for (lease, problem) in [
-        (lease("", vec![]), "empty"),
-        (lease("shardId-000000000002", twice), "twice"),
-    ] {
+    for (lease, problem) in [(lease("", vec![]), "empty"), (lease("shardId-000000000002", twice), "twice")] {
         let error = store.create(&lease).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Refused, "{error}");
         assert!(error.to_string().contains(problem), "{error}");

@@ -53,10 +53,7 @@ async fn labels(kinesis: &MemoryKinesis, position: IteratorPosition) -> Vec<Stri
 fn assert_refused<T: std::fmt::Debug>(result: Result<T>, value: &str) {
     let error = result.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Refused, "{error}");
-    assert!(
-        error.to_string().contains(value),
-        "'{error}' should name '{value}'"
-    );
+    assert!(error.to_string().contains(value), "'{error}' should name '{value}'");
 }
 
 #[tokio::test(start_paused = true)]
@@ -66,9 +63,7 @@ async fn time_is_that_of_the_runtime() {
     assert_eq!(kinesis.now(), started_at);
     tokio::time::advance(Duration::from_millis(1_234)).await;
     put(&kinesis, "a");
-    let output = read_from(&kinesis, &shard(0), IteratorPosition::TrimHorizon)
-        .await
-        .unwrap();
+    let output = read_from(&kinesis, &shard(0), IteratorPosition::TrimHorizon).await.unwrap();
     let arrival = started_at.saturating_add(Duration::from_millis(1_234));
     assert_eq!(output.records[0].approximate_arrival, arrival);
 }
@@ -76,10 +71,7 @@ async fn time_is_that_of_the_runtime() {
 #[tokio::test(start_paused = true)]
 async fn an_iterator_expires_after_five_minutes() {
     let kinesis = kinesis_with(1);
-    let iterator = kinesis
-        .get_shard_iterator(&shard(0), &IteratorPosition::Latest)
-        .await
-        .unwrap();
+    let iterator = kinesis.get_shard_iterator(&shard(0), &IteratorPosition::Latest).await.unwrap();
     tokio::time::advance(Duration::from_mins(5)).await;
     kinesis.get_records(&iterator, 1).await.unwrap();
     tokio::time::advance(Duration::from_millis(1)).await;
@@ -90,10 +82,7 @@ async fn an_iterator_expires_after_five_minutes() {
 #[tokio::test(start_paused = true)]
 async fn a_read_renews_the_iterator() {
     let kinesis = kinesis_with(1);
-    let mut iterator = kinesis
-        .get_shard_iterator(&shard(0), &IteratorPosition::Latest)
-        .await
-        .unwrap();
+    let mut iterator = kinesis.get_shard_iterator(&shard(0), &IteratorPosition::Latest).await.unwrap();
     for _ in 0..3 {
         tokio::time::advance(Duration::from_mins(4)).await;
         iterator = kinesis.get_records(&iterator, 1).await.unwrap().next.unwrap();
@@ -107,10 +96,7 @@ async fn lag_is_the_age_of_the_last_record_read() {
         put(&kinesis, label);
         tokio::time::advance(Duration::from_secs(1)).await;
     }
-    let iterator = kinesis
-        .get_shard_iterator(&shard(0), &IteratorPosition::TrimHorizon)
-        .await
-        .unwrap();
+    let iterator = kinesis.get_shard_iterator(&shard(0), &IteratorPosition::TrimHorizon).await.unwrap();
     let first = kinesis.get_records(&iterator, 1).await.unwrap();
     assert_eq!(first.millis_behind_latest, 2_000);
     let second = kinesis.get_records(&first.next.unwrap(), 1).await.unwrap();
@@ -124,9 +110,7 @@ async fn a_read_returns_at_most_ten_mebibytes() {
     for _ in 0..12 {
         kinesis.put_record(&orders(), "k", None, data.clone()).unwrap();
     }
-    let first = read_from(&kinesis, &shard(0), IteratorPosition::TrimHorizon)
-        .await
-        .unwrap();
+    let first = read_from(&kinesis, &shard(0), IteratorPosition::TrimHorizon).await.unwrap();
     assert_eq!(first.records.len(), 10);
     assert!(first.millis_behind_latest > 0);
     let second = kinesis.get_records(&first.next.unwrap(), 100).await.unwrap();
@@ -149,17 +133,9 @@ async fn records_are_kept_for_the_retention_time() {
 async fn positions_below_the_trim_horizon_read_from_it() {
     let kinesis = kinesis_with(1);
     let before = kinesis.now();
-    let start = kinesis.shards(&orders()).unwrap()[0]
-        .starting_sequence_number
-        .clone();
-    let iterator = kinesis
-        .get_shard_iterator(&shard(0), &IteratorPosition::TrimHorizon)
-        .await
-        .unwrap();
-    let trimmed = kinesis
-        .put_record(&orders(), "key", None, Bytes::new())
-        .unwrap()
-        .sequence_number;
+    let start = kinesis.shards(&orders()).unwrap()[0].starting_sequence_number.clone();
+    let iterator = kinesis.get_shard_iterator(&shard(0), &IteratorPosition::TrimHorizon).await.unwrap();
+    let trimmed = kinesis.put_record(&orders(), "key", None, Bytes::new()).unwrap().sequence_number;
     tokio::time::advance(Duration::from_millis(1)).await;
     put(&kinesis, "b");
     kinesis.trim(&orders(), kinesis.now()).unwrap();
@@ -172,43 +148,26 @@ async fn positions_below_the_trim_horizon_read_from_it() {
         assert_eq!(labels(&kinesis, position.clone()).await, ["b"], "{position:?}");
     }
     let read = kinesis.get_records(&iterator, 10).await.unwrap();
-    assert_eq!(
-        read.records.len(),
-        1,
-        "an iterator from before the trim reads on from its horizon"
-    );
+    assert_eq!(read.records.len(), 1, "an iterator from before the trim reads on from its horizon");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_closed_shard_is_gone_after_the_retention_time() {
     let kinesis = kinesis_with(1);
     put(&kinesis, "a");
-    let iterator = kinesis
-        .get_shard_iterator(&shard(0), &IteratorPosition::TrimHorizon)
-        .await
-        .unwrap();
+    let iterator = kinesis.get_shard_iterator(&shard(0), &IteratorPosition::TrimHorizon).await.unwrap();
     kinesis.split_shard(&orders(), &shard_id(0), 1_000).unwrap();
     kinesis.trim(&orders(), kinesis.now()).unwrap();
-    assert_eq!(
-        kinesis.shards(&orders()).unwrap().len(),
-        3,
-        "closed at the horizon, not before it"
-    );
+    assert_eq!(kinesis.shards(&orders()).unwrap().len(), 3, "closed at the horizon, not before it");
 
     kinesis.trim(&orders(), Timestamp::from_millis(i64::MAX)).unwrap();
     let listed = kinesis.shards(&orders()).unwrap();
     let names: Vec<_> = listed.iter().map(|shard| shard.shard_id.as_str()).collect();
     assert_eq!(names, ["shardId-000000000001", "shardId-000000000002"]);
-    assert_eq!(
-        listed[0].parent,
-        Some(shard_id(0)),
-        "children keep the name of their parent"
-    );
+    assert_eq!(listed[0].parent, Some(shard_id(0)), "children keep the name of their parent");
     let errors = [
         kinesis.get_records(&iterator, 1).await.unwrap_err(),
-        read_from(&kinesis, &shard(0), IteratorPosition::TrimHorizon)
-            .await
-            .unwrap_err(),
+        read_from(&kinesis, &shard(0), IteratorPosition::TrimHorizon).await.unwrap_err(),
     ];
     for error in errors {
         assert_eq!(error.kind(), ErrorKind::NotFound, "{error}");
@@ -218,12 +177,8 @@ async fn a_closed_shard_is_gone_after_the_retention_time() {
 #[tokio::test(start_paused = true)]
 async fn a_partition_key_goes_where_its_md5_digest_falls() {
     let kinesis = kinesis_with(2);
-    let shard_of = |key, hash_key| {
-        kinesis
-            .put_record(&orders(), key, hash_key, Bytes::new())
-            .unwrap()
-            .shard_id
-    };
+    let shard_of =
+        |key, hash_key| kinesis.put_record(&orders(), key, hash_key, Bytes::new()).unwrap().shard_id;
     // The digests begin with 0cc1 and 92eb.
     assert_eq!(shard_of("a", None), shard_id(0));
     assert_eq!(shard_of("b", None), shard_id(1));
@@ -232,10 +187,8 @@ async fn a_partition_key_goes_where_its_md5_digest_falls() {
 
 #[tokio::test(start_paused = true)]
 async fn pages_are_those_of_the_stream_that_was_asked_for() {
-    let kinesis = MemoryKinesis::new(MemoryKinesisSettings {
-        shards_per_page: 2,
-        ..MemoryKinesisSettings::default()
-    });
+    let kinesis =
+        MemoryKinesis::new(MemoryKinesisSettings { shards_per_page: 2, ..MemoryKinesisSettings::default() });
     kinesis.create_stream(&orders(), 3).unwrap();
     let first = kinesis.list_shards(&orders(), None).await.unwrap();
     assert_eq!(first.shards.len(), 2);
@@ -303,9 +256,7 @@ async fn what_does_not_exist_is_not_found() {
         kinesis.shards(&other).unwrap_err(),
         kinesis.trim(&other, kinesis.now()).unwrap_err(),
         kinesis.split_shard(&orders(), &shard_id(9), 5).unwrap_err(),
-        kinesis
-            .merge_shards(&orders(), &shard_id(0), &shard_id(9))
-            .unwrap_err(),
+        kinesis.merge_shards(&orders(), &shard_id(0), &shard_id(9)).unwrap_err(),
     ];
     for error in errors {
         assert_eq!(error.kind(), ErrorKind::NotFound, "{error}");

@@ -42,12 +42,7 @@ impl Run {
     fn new() -> Self {
         let (kinesis, stream) = (MemoryKinesis::default(), StreamId::named("orders").unwrap());
         kinesis.create_stream(&stream, 2).unwrap();
-        Self {
-            kinesis,
-            stream,
-            kept: BTreeMap::new(),
-            next_label: 0,
-        }
+        Self { kinesis, stream, kept: BTreeMap::new(), next_label: 0 }
     }
 
     async fn take(&mut self, step: &Step) {
@@ -74,9 +69,7 @@ impl Run {
         let range = chosen.hash_key_range;
         let inside = range.start + at % (range.end - range.start).max(1);
         if inside > range.start.saturating_add(1) {
-            self.kinesis
-                .split_shard(&self.stream, &chosen.shard_id, inside)
-                .unwrap();
+            self.kinesis.split_shard(&self.stream, &chosen.shard_id, inside).unwrap();
         }
     }
 
@@ -117,10 +110,7 @@ impl Run {
             match output.next {
                 Some(next) if !at_tip => iterator = next,
                 _ => {
-                    return (
-                        records,
-                        output.children.into_iter().map(|child| child.shard_id).collect(),
-                    );
+                    return (records, output.children.into_iter().map(|child| child.shard_id).collect());
                 }
             }
         }
@@ -143,11 +133,7 @@ impl Run {
             let (records, children) = self.read(&shard.shard_id, limit).await;
             check_numbers(shard, &records);
             let listed = |child: &&Shard| child.parents().any(|parent| *parent == shard.shard_id);
-            let expected = shards
-                .iter()
-                .filter(listed)
-                .map(|child| child.shard_id.clone())
-                .collect();
+            let expected = shards.iter().filter(listed).map(|child| child.shard_id.clone()).collect();
             assert_eq!(children, expected, "the children of {}", shard.shard_id);
             read.extend(records);
         }
@@ -167,19 +153,13 @@ impl Run {
 fn check_numbers(shard: &Shard, records: &[Record]) {
     let start = std::iter::once(&shard.starting_sequence_number);
     let numbers = records.iter().map(|record| &record.position.sequence_number);
-    let all: Vec<_> = start
-        .chain(numbers)
-        .chain(&shard.ending_sequence_number)
-        .collect();
+    let all: Vec<_> = start.chain(numbers).chain(&shard.ending_sequence_number).collect();
     assert!(all.is_sorted_by(|a, b| a < b), "{}: {all:?}", shard.shard_id);
 }
 
 fn check_numbers_of_children(shards: &[Shard]) {
     for child in shards {
-        for parent in shards
-            .iter()
-            .filter(|shard| child.parents().any(|id| *id == shard.shard_id))
-        {
+        for parent in shards.iter().filter(|shard| child.parents().any(|id| *id == shard.shard_id)) {
             assert!(parent.shard_id < child.shard_id, "parents are listed first");
             assert!(parent.ending_sequence_number.as_ref() < Some(&child.starting_sequence_number));
             assert!(!parent.is_open());
@@ -191,10 +171,7 @@ fn labels_by_key(records: &[Record]) -> BTreeMap<String, Vec<u32>> {
     let mut labels = BTreeMap::<_, Vec<_>>::new();
     for record in records {
         let label = u32::from_be_bytes(record.data[..].try_into().unwrap());
-        labels
-            .entry(record.partition_key.clone())
-            .or_default()
-            .push(label);
+        labels.entry(record.partition_key.clone()).or_default().push(label);
     }
     labels
 }

@@ -7,11 +7,7 @@ use super::*;
 
 fn context(sent: bool, region: Option<&str>) -> ErrorContext {
     ErrorContext {
-        endpoint: if sent {
-            Endpoint::known("https://kinesis.test/")
-        } else {
-            Endpoint::default()
-        },
+        endpoint: if sent { Endpoint::known("https://kinesis.test/") } else { Endpoint::default() },
         region: region.map(str::to_owned),
     }
 }
@@ -23,10 +19,7 @@ fn answer(status: u16, body: &'static str) -> HttpResponse {
 fn said(code: &str, status: u16) -> SdkError<GetRecordsError> {
     let mut answer = answer(status, "{}");
     answer.headers_mut().insert("x-amzn-requestid", "R-1");
-    let error = ErrorMetadata::builder()
-        .code(code)
-        .message("Rate.\nsecret")
-        .build();
+    let error = ErrorMetadata::builder().code(code).message("Rate.\nsecret").build();
     SdkError::service_error(GetRecordsError::generic(error), answer)
 }
 
@@ -37,11 +30,7 @@ fn classified(error: &SdkError<GetRecordsError>) -> Error {
 #[test]
 fn codes_become_kinds() {
     let table = [
-        (
-            "ProvisionedThroughputExceededException",
-            400,
-            ErrorKind::Throttled,
-        ),
+        ("ProvisionedThroughputExceededException", 400, ErrorKind::Throttled),
         ("ThrottlingException", 400, ErrorKind::Throttled),
         ("LimitExceededException", 400, ErrorKind::Throttled),
         ("RequestLimitExceeded", 400, ErrorKind::Throttled),

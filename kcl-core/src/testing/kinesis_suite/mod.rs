@@ -50,16 +50,10 @@ pub trait KinesisFixture: Send + Sync {
 
 /// Every case, for [`run_suite`](super::run_suite).
 pub fn cases() -> Vec<Case<dyn KinesisFixture>> {
-    [
-        listing::cases(),
-        positions::cases(),
-        reading::cases(),
-        reshard::cases(),
-        refusals::cases(),
-    ]
-    .into_iter()
-    .flatten()
-    .collect()
+    [listing::cases(), positions::cases(), reading::cases(), reshard::cases(), refusals::cases()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 /// What a case runs on.
@@ -103,16 +97,9 @@ async fn put(fixture: &Fixture, shard: &ShardKey, labels: &[&str]) -> CaseResult
 fn check_labels<L: AsRef<str>>(records: &[Record], expected: &[L]) -> CaseResult {
     let expected: Vec<&str> = expected.iter().map(AsRef::as_ref).collect();
     let labels = labels(records);
-    check_eq(
-        "the records",
-        &labels.iter().map(String::as_str).collect(),
-        &expected,
-    )
+    check_eq("the records", &labels.iter().map(String::as_str).collect(), &expected)
 }
 
 fn labels(records: &[Record]) -> Vec<String> {
-    records
-        .iter()
-        .map(|record| String::from_utf8_lossy(&record.data).into_owned())
-        .collect()
+    records.iter().map(|record| String::from_utf8_lossy(&record.data).into_owned()).collect()
 }

@@ -99,13 +99,7 @@ async fn at_timestamp_before_the_oldest_record_starts_at_it(fixture: Fixture) ->
     let shard = one_shard(&fixture).await?;
     let [a, ..] = arrivals(&fixture, &shard).await?;
     let day_before = Timestamp::from_millis(a.as_millis() - 86_400_000);
-    check_reads(
-        &fixture,
-        &shard,
-        IteratorPosition::AtTimestamp(day_before),
-        &["a", "b", "c"],
-    )
-    .await
+    check_reads(&fixture, &shard, IteratorPosition::AtTimestamp(day_before), &["a", "b", "c"]).await
 }
 
 async fn at_timestamp_after_the_newest_record_starts_at_the_next(fixture: Fixture) -> CaseResult {
@@ -130,11 +124,7 @@ async fn arrivals(fixture: &Fixture, shard: &ShardKey) -> CaseResult<[Timestamp;
     }
     let mut reader = ShardReader::open(fixture, shard, IteratorPosition::TrimHorizon).await?;
     let records = reader.take(3).await?;
-    let arrival = |index: usize| {
-        records
-            .get(index)
-            .map(|record: &Record| record.approximate_arrival)
-    };
+    let arrival = |index: usize| records.get(index).map(|record: &Record| record.approximate_arrival);
     let arrivals = [0, 1, 2].map(|index| arrival(index).unwrap_or_default());
     check(arrivals.is_sorted_by(|a, b| one_ms_after(*a) < *b), || {
         format!("records put {NEXT_MILLISECOND:?} apart arrived at {arrivals:?}")

@@ -28,33 +28,17 @@ async fn an_unknown_stream_is_not_listed(fixture: Fixture) -> CaseResult {
 
 async fn an_unknown_stream_has_no_iterator(fixture: Fixture) -> CaseResult {
     let shard = ShardKey::new(unknown_stream()?, ShardId::new("shardId-000000000000"));
-    check_no_iterator(
-        &fixture,
-        &shard,
-        IteratorPosition::TrimHorizon,
-        ErrorKind::NotFound,
-    )
-    .await
+    check_no_iterator(&fixture, &shard, IteratorPosition::TrimHorizon, ErrorKind::NotFound).await
 }
 
 async fn an_unknown_shard_has_no_iterator(fixture: Fixture) -> CaseResult {
-    let shard = one_shard(&fixture)
-        .await?
-        .sibling(&ShardId::new("shardId-000000000009"));
-    check_no_iterator(
-        &fixture,
-        &shard,
-        IteratorPosition::TrimHorizon,
-        ErrorKind::NotFound,
-    )
-    .await
+    let shard = one_shard(&fixture).await?.sibling(&ShardId::new("shardId-000000000009"));
+    check_no_iterator(&fixture, &shard, IteratorPosition::TrimHorizon, ErrorKind::NotFound).await
 }
 
 async fn a_malformed_iterator_is_refused(fixture: Fixture) -> CaseResult {
-    let iterator = ShardIterator {
-        shard: one_shard(&fixture).await?,
-        token: "AAAAAAAAAAHnoIteratorAtAll".to_owned(),
-    };
+    let iterator =
+        ShardIterator { shard: one_shard(&fixture).await?, token: "AAAAAAAAAAHnoIteratorAtAll".to_owned() };
     let read = fixture.kinesis().get_records(&iterator, 1).await;
     check_error("a read", read, ErrorKind::Refused)
 }
@@ -113,13 +97,7 @@ async fn check_no_iterator(
 
 async fn check_limit_is_refused(fixture: &Fixture, limit: u32) -> CaseResult {
     let (kinesis, shard) = (fixture.kinesis(), one_shard(fixture).await?);
-    let iterator = kinesis
-        .get_shard_iterator(&shard, &IteratorPosition::TrimHorizon)
-        .await?;
+    let iterator = kinesis.get_shard_iterator(&shard, &IteratorPosition::TrimHorizon).await?;
     let read = kinesis.get_records(&iterator, limit).await;
-    check_error(
-        &format!("a read of up to {limit} records"),
-        read,
-        ErrorKind::Refused,
-    )
+    check_error(&format!("a read of up to {limit} records"), read, ErrorKind::Refused)
 }

@@ -8,15 +8,9 @@ use crate::testing::conformance::{Case, CaseResult, cases, check, check_eq, fail
 
 const HALF: u128 = 1 << 127;
 
-const LOWER: HashKeyRange = HashKeyRange {
-    start: 0,
-    end: HALF - 1,
-};
+const LOWER: HashKeyRange = HashKeyRange { start: 0, end: HALF - 1 };
 
-const UPPER: HashKeyRange = HashKeyRange {
-    start: HALF,
-    end: u128::MAX,
-};
+const UPPER: HashKeyRange = HashKeyRange { start: HALF, end: u128::MAX };
 
 pub(super) fn cases() -> Vec<Case<dyn KinesisFixture>> {
     cases![
@@ -158,18 +152,14 @@ async fn listed_child(
     range: HashKeyRange,
 ) -> CaseResult<ChildShard> {
     let listed = shards(fixture, stream).await?;
-    let child = listed
-        .iter()
-        .find(|shard| shard.parents().eq(parents) && shard.hash_key_range == range);
+    let child = listed.iter().find(|shard| shard.parents().eq(parents) && shard.hash_key_range == range);
     match child {
         Some(child) => Ok(ChildShard {
             shard_id: child.shard_id.clone(),
             parents: parents.to_vec(),
             hash_key_range: range,
         }),
-        None => fail(format!(
-            "no child of {parents:?} with hash keys {range} is listed: {listed:?}"
-        )),
+        None => fail(format!("no child of {parents:?} with hash keys {range} is listed: {listed:?}")),
     }
 }
 

@@ -34,11 +34,7 @@ impl ShardReader {
         let kinesis = fixture.kinesis();
         let next = kinesis.get_shard_iterator(shard, &position).await?;
         check_eq("the shard of the iterator", &next.shard, shard)?;
-        Ok(Self {
-            kinesis,
-            next: Some(next),
-            children: Vec::new(),
-        })
+        Ok(Self { kinesis, next: Some(next), children: Vec::new() })
     }
 
     /// One call.
@@ -65,10 +61,7 @@ impl ShardReader {
             }
             tokio::time::sleep(READ_PAUSE).await;
         }
-        fail(format!(
-            "{count} records should come, but only {} did: {records:?}",
-            records.len()
-        ))
+        fail(format!("{count} records should come, but only {} did: {records:?}", records.len()))
     }
 
     /// As many calls as the end of the shard needs: its records, and its children.

@@ -20,10 +20,7 @@ struct CommitsTheFifth {
 impl AsyncScript for CommitsTheFifth {
     async fn run(&mut self, batch: &RecordBatch, checkpointer: &Checkpointer) -> Result<(), ProcessorError> {
         checkpointer.checkpoint_at(&batch.records[4].position).await?;
-        let beyond = RecordPosition {
-            sub_sequence_number: 1,
-            ..batch.records[9].position.clone()
-        };
+        let beyond = RecordPosition { sub_sequence_number: 1, ..batch.records[9].position.clone() };
         for position in [&batch.records[3].position, &beyond] {
             let error = checkpointer.checkpoint_at(position).await.unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Refused);
@@ -40,27 +37,18 @@ async fn manual_commits_exactly_what_the_processor_says_and_never_moves_back() {
     let refusals = Arc::new(Mutex::new(Vec::new()));
     let log = Arc::clone(&refusals);
     let factory = move |_: &ShardKey| Scripted {
-        process: CommitsTheFifth {
-            refusals: Arc::clone(&log),
-        },
+        process: CommitsTheFifth { refusals: Arc::clone(&log) },
         calls: Arc::default(),
     };
-    let settings = WorkerSettings {
-        checkpointing: Checkpointing::Manual,
-        ..fleet.settings("a")
-    };
+    let settings = WorkerSettings { checkpointing: Checkpointing::Manual, ..fleet.settings("a") };
     fleet.start_with("a", settings, fleet.ports(), factory);
-    fleet
-        .until("both are refused", || refusals.lock().unwrap().len() == 2)
-        .await;
+    fleet.until("both are refused", || refusals.lock().unwrap().len() == 2).await;
     sleep(Duration::from_secs(5)).await;
     fleet.crash("a").await;
     sleep(Duration::from_secs(30)).await;
     // The crash left the row as the processor committed it, so five records are delivered to the next owner.
     fleet.start("b");
-    fleet
-        .until("the rest is delivered", || fleet.oracle.outstanding() == 5)
-        .await;
+    fleet.until("the rest is delivered", || fleet.oracle.outstanding() == 5).await;
     let Checkpoint::At(committed) = fleet.rows().await[0].checkpoint.clone() else {
         panic!("nothing committed")
     };

@@ -43,11 +43,7 @@ async fn a_batch_that_fails_or_panics_is_delivered_again_and_nothing_is_skipped(
     let seen = Arc::new(Mutex::new(Vec::new()));
     let (oracle, batches) = (Arc::clone(&fleet.oracle), Arc::clone(&seen));
     let factory = move |_: &ShardKey| Scripted {
-        process: FailsAtFirst {
-            oracle: Arc::clone(&oracle),
-            calls: 0,
-            seen: Arc::clone(&batches),
-        },
+        process: FailsAtFirst { oracle: Arc::clone(&oracle), calls: 0, seen: Arc::clone(&batches) },
         calls: Arc::default(),
     };
     fleet.start_with("a", fleet.settings("a"), fleet.ports(), factory);
@@ -57,10 +53,7 @@ async fn a_batch_that_fails_or_panics_is_delivered_again_and_nothing_is_skipped(
     assert_eq!(fleet.assert_good(), 0);
     assert_eq!(fleet.count_events("ProcessorFailed"), 4);
     for attempts in seen.lock().unwrap().chunks(3) {
-        assert!(
-            attempts.iter().all(|records| *records == attempts[0]),
-            "the same batch each time"
-        );
+        assert!(attempts.iter().all(|records| *records == attempts[0]), "the same batch each time");
     }
 }
 
@@ -72,15 +65,8 @@ async fn nothing_is_committed_while_the_processor_fails() {
     fleet.start_with("a", fleet.settings("a"), fleet.ports(), factory);
     sleep(Duration::from_secs(120)).await;
     assert!(!fleet.rows().await[0].checkpoint.has_begun());
-    assert_eq!(
-        fleet.count_events("LeaseLost"),
-        0,
-        "a failing processor keeps its lease"
-    );
-    assert!(
-        fleet.count_events("ProcessorFailed") > 3,
-        "and its failures can be read"
-    );
+    assert_eq!(fleet.count_events("LeaseLost"), 0, "a failing processor keeps its lease");
+    assert!(fleet.count_events("ProcessorFailed") > 3, "and its failures can be read");
 }
 
 #[tokio::test(start_paused = true)]
@@ -94,23 +80,15 @@ async fn the_closure_form_goes_on_at_the_record_that_failed() {
         async move {
             let mut log = log.lock().unwrap();
             log.push(record.data.clone());
-            if log.len() == 4 {
-                Err("the fourth call fails".into())
-            } else {
-                Ok(())
-            }
+            if log.len() == 4 { Err("the fourth call fails".into()) } else { Ok(()) }
         }
     });
     fleet.start_with("a", fleet.settings("a"), fleet.ports(), factory);
-    fleet
-        .until("all are handled", || calls.lock().unwrap().len() == 11)
-        .await;
+    fleet.until("all are handled", || calls.lock().unwrap().len() == 11).await;
     let calls = calls.lock().unwrap();
     assert_eq!(calls[3], calls[4]);
     let numbers: Vec<_> = calls.iter().collect();
-    let expected: Vec<_> = [0, 1, 2, 3, 3, 4, 5, 6, 7, 8, 9]
-        .map(|n| format!("record {n}"))
-        .to_vec();
+    let expected: Vec<_> = [0, 1, 2, 3, 3, 4, 5, 6, 7, 8, 9].map(|n| format!("record {n}")).to_vec();
     assert_eq!(numbers, expected.iter().map(String::as_bytes).collect::<Vec<_>>());
 }
 
@@ -128,10 +106,7 @@ impl AsyncScript for Hangs {
 async fn a_slow_processor_keeps_its_lease() {
     let mut fleet = Fleet::new(1);
     fleet.put(1);
-    let factory = |_: &ShardKey| Scripted {
-        process: Hangs,
-        calls: Arc::default(),
-    };
+    let factory = |_: &ShardKey| Scripted { process: Hangs, calls: Arc::default() };
     fleet.start_with("a", fleet.settings("a"), fleet.ports(), factory);
     fleet.start("b");
     sleep(Duration::from_secs(300)).await;
@@ -145,25 +120,14 @@ async fn losing_the_lease_does_not_wait_for_the_processor() {
     fleet.put(1);
     let calls = Arc::new(Mutex::new(Vec::new()));
     let log = Arc::clone(&calls);
-    let factory = move |_: &ShardKey| Scripted {
-        process: Hangs,
-        calls: Arc::clone(&log),
-    };
+    let factory = move |_: &ShardKey| Scripted { process: Hangs, calls: Arc::clone(&log) };
     fleet.start_with("a", fleet.settings("a"), fleet.ports(), factory);
     sleep(Duration::from_secs(5)).await;
     let row = fleet.rows().await.remove(0);
     let by = kcl_core::model::WorkerId::new("thief").unwrap();
-    fleet
-        .leases
-        .update(&row, &kcl_core::lease::LeaseChange::Take { by })
-        .await
-        .unwrap();
+    fleet.leases.update(&row, &kcl_core::lease::LeaseChange::Take { by }).await.unwrap();
     let stolen_at = Instant::now();
-    fleet
-        .until("lease_lost is called", || {
-            calls.lock().unwrap().contains(&"lease_lost".to_owned())
-        })
-        .await;
+    fleet.until("lease_lost is called", || calls.lock().unwrap().contains(&"lease_lost".to_owned())).await;
     assert!(stolen_at.elapsed() < fleet.settings("a").failover_time);
 }
 
@@ -186,10 +150,7 @@ struct PanicsOnce<P> {
 
 impl<P: kcl_core::processor::ProcessorFactory> kcl_core::processor::ProcessorFactory for PanicsOnce<P> {
     fn create(&self, shard: &ShardKey) -> Box<dyn kcl_core::processor::RecordProcessor> {
-        assert!(
-            self.panics.fetch_add(1, Ordering::Relaxed) > 0,
-            "the first processor cannot be made"
-        );
+        assert!(self.panics.fetch_add(1, Ordering::Relaxed) > 0, "the first processor cannot be made");
         self.recorder.create(shard)
     }
 }

@@ -69,10 +69,7 @@ impl Fleet {
     /// The backend, for a worker or for a wrapper that adds faults.
     pub(super) fn ports(&self) -> Ports {
         let kinesis: Arc<dyn Kinesis> = Arc::<MemoryKinesis>::clone(&self.kinesis);
-        Ports {
-            kinesis,
-            leases: Arc::clone(&self.leases),
-        }
+        Ports { kinesis, leases: Arc::clone(&self.leases) }
     }
 
     /// Starts a worker that tells the oracle what it delivers.
@@ -91,10 +88,7 @@ impl Fleet {
         let events = Arc::clone(&self.events);
         let worker = Worker::new(settings, ports, processors).with_event_sink(
             move |worker: &WorkerId, event: &Event<'_>| {
-                events
-                    .lock()
-                    .unwrap()
-                    .push((Instant::now(), format!("{worker}: {event:?}")));
+                events.lock().unwrap().push((Instant::now(), format!("{worker}: {event:?}")));
             },
         );
         let (shutdown, stopped) = oneshot::channel();
@@ -107,9 +101,7 @@ impl Fleet {
     /// A factory of processors that do nothing but tell the oracle.
     pub(super) fn recorder(&self) -> impl ProcessorFactory + use<> {
         let oracle = Arc::clone(&self.oracle);
-        move |_: &ShardKey| Recorder {
-            oracle: Arc::clone(&oracle),
-        }
+        move |_: &ShardKey| Recorder { oracle: Arc::clone(&oracle) }
     }
 
     /// Ends a worker without goodbye.
@@ -137,10 +129,7 @@ impl Fleet {
 
     /// How many workers have ended by themselves.
     pub(super) fn ended(&self) -> usize {
-        self.running
-            .values()
-            .filter(|running| running.task.is_finished())
-            .count()
+        self.running.values().filter(|running| running.task.is_finished()).count()
     }
 
     /// Puts `count` records, round and round over the keys.
@@ -148,10 +137,8 @@ impl Fleet {
         for _ in 0..count {
             let key = format!("key-{}", self.records_put % KEYS);
             let data = Bytes::from(format!("record {}", self.records_put));
-            let PutRecordOutput {
-                shard_id,
-                sequence_number,
-            } = self.kinesis.put_record(&self.stream, &key, None, data).unwrap();
+            let PutRecordOutput { shard_id, sequence_number } =
+                self.kinesis.put_record(&self.stream, &key, None, data).unwrap();
             self.oracle.put(&key, &shard_id, &sequence_number);
             self.records_put += 1;
         }
@@ -168,8 +155,7 @@ impl Fleet {
 
     /// Waits until everything put is delivered.
     pub(super) async fn drain(&self) {
-        self.until("everything is delivered", || self.oracle.outstanding() == 0)
-            .await;
+        self.until("everything is delivered", || self.oracle.outstanding() == 0).await;
     }
 
     /// Waits until a condition holds.
@@ -208,12 +194,8 @@ impl Fleet {
     /// How many unfinished leases each worker owns.
     pub(super) async fn shares(&self) -> BTreeMap<String, usize> {
         let mut shares = BTreeMap::new();
-        for owner in self
-            .rows()
-            .await
-            .iter()
-            .filter(|row| !row.is_finished())
-            .filter_map(|row| row.owner.as_ref())
+        for owner in
+            self.rows().await.iter().filter(|row| !row.is_finished()).filter_map(|row| row.owner.as_ref())
         {
             *shares.entry(owner.to_string()).or_default() += 1;
         }
@@ -222,12 +204,7 @@ impl Fleet {
 
     /// How many events there were whose text has `needle` in it.
     pub(super) fn count_events(&self, needle: &str) -> usize {
-        self.events
-            .lock()
-            .unwrap()
-            .iter()
-            .filter(|(_, event)| event.contains(needle))
-            .count()
+        self.events.lock().unwrap().iter().filter(|(_, event)| event.contains(needle)).count()
     }
 
     /// Fails unless every record was delivered, in order. Returns the number of duplicates.
@@ -268,10 +245,7 @@ where
     F: AsyncScript,
 {
     async fn initialize(&mut self, start: &ShardStart) -> Result<(), ProcessorError> {
-        self.calls
-            .lock()
-            .unwrap()
-            .push(format!("initialize {}", start.checkpoint));
+        self.calls.lock().unwrap().push(format!("initialize {}", start.checkpoint));
         Ok(())
     }
 

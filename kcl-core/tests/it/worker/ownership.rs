@@ -42,11 +42,7 @@ async fn workers_that_start_together_end_with_equal_shares_and_then_nothing_move
         .await;
     let taken = fleet.count_events("LeaseTaken");
     sleep(Duration::from_secs(120)).await;
-    assert_eq!(
-        fleet.count_events("LeaseTaken"),
-        taken,
-        "a balanced fleet moves nothing"
-    );
+    assert_eq!(fleet.count_events("LeaseTaken"), taken, "a balanced fleet moves nothing");
 }
 
 #[tokio::test(start_paused = true)]
@@ -56,9 +52,7 @@ async fn a_crash_costs_one_failover_time_and_no_record() {
     fleet.put(200);
     fleet.drain().await;
     fleet.start("b");
-    fleet
-        .until("b has its share", || fleet.count_events("b: LeaseTaken") >= 2)
-        .await;
+    fleet.until("b has its share", || fleet.count_events("b: LeaseTaken") >= 2).await;
     fleet.put(200);
     fleet.crash("a").await;
     let crashed_at = Instant::now();
@@ -91,19 +85,12 @@ async fn a_worker_cut_off_from_the_table_stops_before_another_may_start() {
         let cut_off = Arc::new(AtomicBool::new(false));
         let is_cut_off = Arc::clone(&cut_off);
         let leases = FaultyLeaseStore::new(Arc::clone(&fleet.leases), move |_| {
-            if is_cut_off.load(Ordering::Relaxed) {
-                fault
-            } else {
-                Fault::None
-            }
+            if is_cut_off.load(Ordering::Relaxed) { fault } else { Fault::None }
         });
         fleet.start_with(
             "a",
             fleet.settings("a"),
-            Ports {
-                leases: Arc::new(leases),
-                ..fleet.ports()
-            },
+            Ports { leases: Arc::new(leases), ..fleet.ports() },
             fleet.recorder(),
         );
         fleet.put(10);
@@ -111,21 +98,11 @@ async fn a_worker_cut_off_from_the_table_stops_before_another_may_start() {
         fleet.start("b");
         sleep(Duration::from_secs(5)).await;
         cut_off.store(true, Ordering::Relaxed);
-        fleet
-            .until("b takes over", || fleet.count_events("b: LeaseTaken") == 1)
-            .await;
+        fleet.until("b takes over", || fleet.count_events("b: LeaseTaken") == 1).await;
 
         let events = fleet.events.lock().unwrap();
-        let at = |needle: &str| {
-            events
-                .iter()
-                .find(|(_, event)| event.starts_with(needle))
-                .map(|(at, _)| *at)
-        };
-        assert!(
-            at("a: LeaseLost").unwrap() < at("b: LeaseTaken").unwrap(),
-            "{fault:?}: {events:#?}"
-        );
+        let at = |needle: &str| events.iter().find(|(_, event)| event.starts_with(needle)).map(|(at, _)| *at);
+        assert!(at("a: LeaseLost").unwrap() < at("b: LeaseTaken").unwrap(), "{fault:?}: {events:#?}");
     }
 }
 
@@ -145,10 +122,7 @@ async fn a_write_whose_answer_was_lost_does_not_cost_the_lease() {
         fleet.start_with(
             "a",
             fleet.settings("a"),
-            Ports {
-                leases: Arc::new(leases),
-                ..fleet.ports()
-            },
+            Ports { leases: Arc::new(leases), ..fleet.ports() },
             fleet.recorder(),
         );
         for _ in 0..30 {
@@ -184,10 +158,7 @@ async fn a_quiet_lease_is_renewed_and_a_busy_one_is_not_renewed_on_top_of_its_ch
     fleet.start("a");
     sleep(Duration::from_secs(100)).await;
     let quiet = fleet.rows().await[0].counter;
-    assert!(
-        (25..=45).contains(&quiet),
-        "{quiet} writes in 100 s, where one in 2.5 to 3.3 s is due"
-    );
+    assert!((25..=45).contains(&quiet), "{quiet} writes in 100 s, where one in 2.5 to 3.3 s is due");
     for _ in 0..100 {
         fleet.put(1);
         sleep(Duration::from_secs(1)).await;
@@ -210,14 +181,8 @@ async fn a_stream_that_cannot_be_listed_does_not_hold_up_a_take_over() {
         }
         _ => Fault::None,
     });
-    let settings = WorkerSettings {
-        shard_sync_interval: Duration::from_secs(2),
-        ..fleet.settings("b")
-    };
-    let ports = Ports {
-        kinesis: Arc::new(kinesis),
-        ..fleet.ports()
-    };
+    let settings = WorkerSettings { shard_sync_interval: Duration::from_secs(2), ..fleet.settings("b") };
+    let ports = Ports { kinesis: Arc::new(kinesis), ..fleet.ports() };
     fleet.start_with("b", settings, ports, fleet.recorder());
     sleep(Duration::from_secs(20)).await;
     assert!(fleet.count_events("b: CoordinationFailed") > 0);

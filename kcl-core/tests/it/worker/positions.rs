@@ -10,10 +10,7 @@ use tokio::time::sleep;
 use super::fleet::{Fleet, shard_id};
 
 fn start_at(fleet: &mut Fleet, initial_position: InitialPosition) {
-    let settings = WorkerSettings {
-        initial_position,
-        ..fleet.settings("a")
-    };
+    let settings = WorkerSettings { initial_position, ..fleet.settings("a") };
     fleet.start_with("a", settings, fleet.ports(), fleet.recorder());
 }
 
@@ -24,9 +21,7 @@ async fn latest_delivers_what_is_put_from_then_on() {
     start_at(&mut fleet, InitialPosition::Latest);
     sleep(Duration::from_secs(3)).await;
     fleet.put(50);
-    fleet
-        .until("the new half is delivered", || fleet.oracle.outstanding() == 50)
-        .await;
+    fleet.until("the new half is delivered", || fleet.oracle.outstanding() == 50).await;
     sleep(Duration::from_secs(30)).await;
     assert_eq!(fleet.oracle.outstanding(), 50);
     assert_eq!(fleet.oracle.verdict().duplicates, 0);
@@ -54,11 +49,7 @@ async fn at_timestamp_delivers_what_arrived_from_that_time_on_also_in_children()
     let from = fleet.kinesis.now();
     fleet.put(50);
     start_at(&mut fleet, InitialPosition::AtTimestamp(from));
-    fleet
-        .until("the last third is delivered", || {
-            fleet.oracle.outstanding() == 100
-        })
-        .await;
+    fleet.until("the last third is delivered", || fleet.oracle.outstanding() == 100).await;
     sleep(Duration::from_secs(30)).await;
     assert_eq!(fleet.oracle.outstanding(), 100);
     assert_eq!(fleet.oracle.verdict().duplicates, 0);
@@ -71,10 +62,7 @@ async fn a_restart_goes_on_after_the_checkpoint_whatever_the_initial_position() 
     fleet.start("a");
     fleet.drain().await;
     fleet.stop("a").await;
-    assert!(matches!(
-        fleet.row(&shard_id(0)).await.checkpoint,
-        Checkpoint::At(_)
-    ));
+    assert!(matches!(fleet.row(&shard_id(0)).await.checkpoint, Checkpoint::At(_)));
     fleet.put(10);
     start_at(&mut fleet, InitialPosition::Latest);
     fleet.drain().await;

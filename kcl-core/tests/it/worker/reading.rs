@@ -14,15 +14,7 @@ use super::fleet::{Fleet, shard_id};
 
 fn start_with_faults(fleet: &mut Fleet, decide: impl Fn(KinesisCall<'_>) -> Fault + Send + Sync + 'static) {
     let kinesis = Arc::new(FaultyKinesis::new(fleet.ports().kinesis, decide));
-    fleet.start_with(
-        "a",
-        fleet.settings("a"),
-        Ports {
-            kinesis,
-            ..fleet.ports()
-        },
-        fleet.recorder(),
-    );
+    fleet.start_with("a", fleet.settings("a"), Ports { kinesis, ..fleet.ports() }, fleet.recorder());
 }
 
 /// Every kind of passing trouble, at random but from a seed, on every call to the stream.
@@ -31,14 +23,12 @@ async fn passing_trouble_with_the_stream_costs_no_record_and_no_order() {
     for seed in 0..20 {
         let mut fleet = Fleet::new(2);
         let rng = std::sync::Mutex::new(seed);
-        start_with_faults(&mut fleet, move |call| {
-            match (next(&mut rng.lock().unwrap()) % 8, call) {
-                (0, _) => Fault::Fail(ErrorKind::Throttled),
-                (1, _) => Fault::Fail(ErrorKind::Transient),
-                (2, _) => Fault::LoseAnswer,
-                (3, KinesisCall::GetRecords(_)) => Fault::Fail(ErrorKind::IteratorExpired),
-                _ => Fault::None,
-            }
+        start_with_faults(&mut fleet, move |call| match (next(&mut rng.lock().unwrap()) % 8, call) {
+            (0, _) => Fault::Fail(ErrorKind::Throttled),
+            (1, _) => Fault::Fail(ErrorKind::Transient),
+            (2, _) => Fault::LoseAnswer,
+            (3, KinesisCall::GetRecords(_)) => Fault::Fail(ErrorKind::IteratorExpired),
+            _ => Fault::None,
         });
         for round in 0..20 {
             fleet.put(50);
@@ -55,9 +45,7 @@ async fn passing_trouble_with_the_stream_costs_no_record_and_no_order() {
 
 /// A small generator of numbers, the same for the same seed (Knuth's MMIX constants).
 fn next(state: &mut u64) -> u64 {
-    *state = state
-        .wrapping_mul(6_364_136_223_846_793_005)
-        .wrapping_add(1_442_695_040_888_963_407);
+    *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
     *state >> 33
 }
 
@@ -94,15 +82,9 @@ async fn a_shard_that_cannot_be_read_is_reported_released_and_tried_again() {
     });
     sleep(Duration::from_secs(60)).await;
     let failures = fleet.count_events("ShardFailed");
-    assert!(
-        (3..=7).contains(&failures),
-        "{failures} in a minute, where one in ten seconds is due"
-    );
+    assert!((3..=7).contains(&failures), "{failures} in a minute, where one in ten seconds is due");
     assert!(fleet.row(&shard_id(1)).await.owner.is_none(), "others may try");
-    assert!(
-        fleet.row(&shard_id(0)).await.owner.is_some(),
-        "the other shard goes on"
-    );
+    assert!(fleet.row(&shard_id(0)).await.owner.is_some(), "the other shard goes on");
     broken.store(false, Ordering::Relaxed);
     fleet.drain().await;
     assert_eq!(fleet.assert_good(), 0);
@@ -115,29 +97,18 @@ async fn a_shard_is_never_read_more_than_five_times_a_second() {
     let reads = Arc::new(AtomicU64::new(0));
     let count = Arc::clone(&reads);
     let kinesis = FaultyKinesis::new(fleet.ports().kinesis, move |call| {
-        count.fetch_add(
-            u64::from(matches!(call, KinesisCall::GetRecords(_))),
-            Ordering::Relaxed,
-        );
+        count.fetch_add(u64::from(matches!(call, KinesisCall::GetRecords(_))), Ordering::Relaxed);
         Fault::None
     });
-    let mut settings = WorkerSettings {
-        initial_position: InitialPosition::TrimHorizon,
-        ..fleet.settings("a")
-    };
+    let mut settings =
+        WorkerSettings { initial_position: InitialPosition::TrimHorizon, ..fleet.settings("a") };
     settings.polling.records_per_read_max = 100;
-    let ports = Ports {
-        kinesis: Arc::new(kinesis),
-        ..fleet.ports()
-    };
+    let ports = Ports { kinesis: Arc::new(kinesis), ..fleet.ports() };
     fleet.start_with("a", settings, ports, fleet.recorder());
     let started_at = Instant::now();
     fleet.drain().await;
     let elapsed_ms = u64::try_from(started_at.elapsed().as_millis()).unwrap();
-    assert!(
-        reads.load(Ordering::Relaxed) <= elapsed_ms / 200 + 1,
-        "in {elapsed_ms} ms"
-    );
+    assert!(reads.load(Ordering::Relaxed) <= elapsed_ms / 200 + 1, "in {elapsed_ms} ms");
     // Behind, it reads at the limit: 50 reads need 9.8 s.
     assert!(elapsed_ms < 11_000, "{elapsed_ms} ms for 50 reads");
 }

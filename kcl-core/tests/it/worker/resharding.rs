@@ -11,21 +11,12 @@ use super::fleet::{Fleet, shard_id};
 fn assert_parents_first(fleet: &Fleet) {
     let events = fleet.events.lock().unwrap();
     let position = |event: &str, shard: &ShardId| {
-        events
-            .iter()
-            .position(|(_, text)| text.contains(event) && text.contains(&format!("{shard}\"")))
+        events.iter().position(|(_, text)| text.contains(event) && text.contains(&format!("{shard}\"")))
     };
     for shard in fleet.kinesis.shards(&fleet.stream).unwrap() {
         for parent in shard.parents() {
-            let (taken, ended) = (
-                position("LeaseTaken", &shard.shard_id),
-                position("ShardEnded", parent),
-            );
-            assert!(
-                ended.unwrap() < taken.unwrap(),
-                "{} before {parent} had ended",
-                shard.shard_id
-            );
+            let (taken, ended) = (position("LeaseTaken", &shard.shard_id), position("ShardEnded", parent));
+            assert!(ended.unwrap() < taken.unwrap(), "{} before {parent} had ended", shard.shard_id);
         }
     }
 }
@@ -42,15 +33,10 @@ async fn split_and_merge_lose_nothing_and_keep_the_order_of_every_key() {
     sleep(Duration::from_millis(100)).await;
     fleet.split(&left);
     fleet.put(300);
-    let merged = fleet
-        .kinesis
-        .merge_shards(&fleet.stream, &right, &shard_id(1))
-        .unwrap();
+    let merged = fleet.kinesis.merge_shards(&fleet.stream, &right, &shard_id(1)).unwrap();
     fleet.put(300);
     fleet.drain().await;
-    fleet
-        .until("the parents have ended", || fleet.count_events("ShardEnded") == 4)
-        .await;
+    fleet.until("the parents have ended", || fleet.count_events("ShardEnded") == 4).await;
     fleet.assert_good();
     assert_parents_first(&fleet);
     for parent in [&shard_id(0), &left, &right, &shard_id(1)] {
@@ -87,11 +73,7 @@ async fn children_wait_and_the_reason_can_be_read() {
     fleet.start_with("a", fleet.settings("a"), fleet.ports(), factory);
     sleep(Duration::from_secs(200)).await;
     assert_eq!(fleet.count_events("LeaseTaken"), 1, "only the parent");
-    assert_eq!(
-        fleet.count_events("WaitingForParents"),
-        2,
-        "one for each child, said once"
-    );
+    assert_eq!(fleet.count_events("WaitingForParents"), 2, "one for each child, said once");
 }
 
 #[tokio::test(start_paused = true)]
@@ -124,9 +106,7 @@ async fn a_finished_row_goes_once_its_shard_is_trimmed_and_its_children_have_beg
     sleep(Duration::from_secs(120)).await;
     assert_eq!(fleet.rows().await.len(), 3, "still listed, so still needed");
     fleet.kinesis.trim(&fleet.stream, fleet.kinesis.now()).unwrap();
-    fleet
-        .until_rows("the parent's row is gone", |rows| rows.len() == 2)
-        .await;
+    fleet.until_rows("the parent's row is gone", |rows| rows.len() == 2).await;
     fleet.put(10);
     fleet.drain().await;
     assert_eq!(fleet.assert_good(), 0);

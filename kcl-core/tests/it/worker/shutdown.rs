@@ -20,19 +20,12 @@ async fn a_rolling_restart_costs_no_duplicate_and_no_failover_time() {
         fleet.put(100);
         sleep(Duration::from_millis(1_700)).await;
         fleet.stop("a").await;
-        assert!(
-            fleet.rows().await.iter().all(|row| row.owner.is_none()),
-            "released, restart {restart}"
-        );
+        assert!(fleet.rows().await.iter().all(|row| row.owner.is_none()), "released, restart {restart}");
         fleet.put(100);
         fleet.start("a");
         let started_at = Instant::now();
         fleet.drain().await;
-        let WorkerSettings {
-            lease_scan_interval,
-            polling,
-            ..
-        } = fleet.settings("a");
+        let WorkerSettings { lease_scan_interval, polling, .. } = fleet.settings("a");
         assert!(started_at.elapsed() <= lease_scan_interval + polling.idle_time_between_reads);
     }
     assert_eq!(fleet.assert_good(), 0);
@@ -49,8 +42,7 @@ async fn a_released_lease_runs_elsewhere_within_a_scan_interval() {
     let stopped_at = Instant::now();
     fleet
         .until_rows("b has everything", |rows| {
-            rows.iter()
-                .all(|row| row.owner.as_ref().is_some_and(|owner| owner.as_str() == "b"))
+            rows.iter().all(|row| row.owner.as_ref().is_some_and(|owner| owner.as_str() == "b"))
         })
         .await;
     assert!(stopped_at.elapsed() <= fleet.settings("b").lease_scan_interval + Duration::from_millis(50));
@@ -82,9 +74,7 @@ async fn the_batch_in_hand_is_finished_and_committed() {
     let calls = Arc::new(Mutex::new(Vec::new()));
     let log = Arc::clone(&calls);
     let factory = move |_: &ShardKey| Scripted {
-        process: Slow {
-            oracle: Arc::clone(&oracle),
-        },
+        process: Slow { oracle: Arc::clone(&oracle) },
         calls: Arc::clone(&log),
     };
     fleet.start_with("a", fleet.settings("a"), fleet.ports(), factory);
@@ -93,10 +83,7 @@ async fn the_batch_in_hand_is_finished_and_committed() {
     fleet.stop("a").await;
     assert_eq!(fleet.oracle.outstanding(), 0);
     assert!(fleet.rows().await[0].checkpoint.has_begun());
-    assert_eq!(
-        *calls.lock().unwrap(),
-        ["initialize TRIM_HORIZON", "shutdown_requested"]
-    );
+    assert_eq!(*calls.lock().unwrap(), ["initialize TRIM_HORIZON", "shutdown_requested"]);
 }
 
 struct Fails;
@@ -114,14 +101,8 @@ async fn a_batch_that_failed_is_not_committed_at_shutdown() {
     for checkpointing in [Checkpointing::AfterEachBatch, Checkpointing::Manual] {
         let mut fleet = Fleet::new(1);
         fleet.put(10);
-        let factory = |_: &ShardKey| Scripted {
-            process: Fails,
-            calls: Arc::default(),
-        };
-        let settings = WorkerSettings {
-            checkpointing,
-            ..fleet.settings("a")
-        };
+        let factory = |_: &ShardKey| Scripted { process: Fails, calls: Arc::default() };
+        let settings = WorkerSettings { checkpointing, ..fleet.settings("a") };
         fleet.start_with("a", settings, fleet.ports(), factory);
         sleep(Duration::from_secs(10)).await;
         fleet.stop("a").await;
