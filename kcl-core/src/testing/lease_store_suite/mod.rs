@@ -84,7 +84,7 @@ async fn check_stored(store: &Store, expected: &Lease) -> CaseResult {
 async fn check_lost_to(store: &Store, outcome: Conditional, standing: &Lease) -> CaseResult {
     match outcome {
         Conditional::Lost(Some(row)) => {
-            check_eq("the row that stood in the way", &normal(row), &normal(standing.clone()))?
+            check_eq("the row that stood in the way", &normal(row), &normal(standing.clone()))?;
         }
         other => return fail(format!("expected a loss to {standing:?}, got {other:?}")),
     }
