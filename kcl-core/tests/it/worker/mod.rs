@@ -11,3 +11,4 @@ mod random;
 mod reading;
 mod resharding;
 mod shutdown;
+mod stale_reads;
