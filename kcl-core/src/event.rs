@@ -10,7 +10,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::Error;
-use crate::model::{Checkpoint, ShardId, ShardKey, WorkerId};
+use crate::lease::LeaseLoss;
+use crate::model::{Checkpoint, RecordPosition, ShardId, ShardKey, WorkerId};
 
 /// Something that happened in a worker.
 #[derive(Debug)]
@@ -40,11 +41,20 @@ pub enum Event<'a> {
     LeaseLost {
         /// The shard.
         shard: &'a ShardKey,
+        /// How it was lost.
+        loss: &'a LeaseLoss,
     },
     /// This worker gave the shard back.
     LeaseReleased {
         /// The shard.
         shard: &'a ShardKey,
+    },
+    /// This worker could not give the shard back; others may take it once the lease has expired.
+    ReleaseFailed {
+        /// The shard.
+        shard: &'a ShardKey,
+        /// Why.
+        error: &'a Error,
     },
     /// A renewal failed; it is tried again until the lease expires.
     RenewalFailed {
@@ -60,6 +70,18 @@ pub enum Event<'a> {
         /// The shards that are not finished.
         unfinished: &'a [ShardId],
     },
+    /// A lease has been free for long, and this worker may not take it either: it is at its limit of leases, or has just
+    /// failed to read the shard.
+    LeaseUnclaimed {
+        /// The shard that nobody reads.
+        shard: &'a ShardKey,
+    },
+    /// The row says that the shard has ended, and the stream that it takes new records: the row is that of an earlier
+    /// stream of the same name, or somebody has changed it. The shard is not read.
+    ShardEndedTooEarly {
+        /// The shard.
+        shard: &'a ShardKey,
+    },
     /// A read failed; it is tried again after `delay`.
     ReadFailed {
         /// The shard.
@@ -70,6 +92,14 @@ pub enum Event<'a> {
         failed_attempts: u32,
         /// When the next is made.
         delay: Duration,
+    },
+    /// The record at the last position is no longer in the shard: retention has taken it, and perhaps records after it
+    /// that were not read.
+    PositionTrimmed {
+        /// The shard.
+        shard: &'a ShardKey,
+        /// Where reading was to go on.
+        position: &'a RecordPosition,
     },
     /// A batch was processed: the processor returned `Ok`.
     BatchProcessed {
@@ -92,6 +122,15 @@ pub enum Event<'a> {
         failed_attempts: u32,
         /// When the next is made; `None` for the last words of a shard, `lease_lost` and `shutdown_requested`.
         delay: Option<Duration>,
+    },
+    /// A call of the processor has not returned for `elapsed`. It is neither interrupted nor made again.
+    ProcessorBusy {
+        /// The shard.
+        shard: &'a ShardKey,
+        /// What the processor was asked to do.
+        call: &'a str,
+        /// Since when.
+        elapsed: Duration,
     },
     /// A checkpoint is in the table.
     Checkpointed {
@@ -121,7 +160,8 @@ pub enum Event<'a> {
         /// How far it was processed.
         checkpoint: &'a Checkpoint,
     },
-    /// The shard cannot be read; its lease is released and the shard tried again after `delay`.
+    /// The shard cannot be read, or its consumer panicked; its lease is given back, and this worker tries it again
+    /// after `delay`.
     ShardFailed {
         /// The shard.
         shard: &'a ShardKey,

@@ -12,6 +12,9 @@ use crate::stream::PollingSettings;
 /// Below this a healthy worker's renewals cannot keep up with ordinary latencies of the table.
 const FAILOVER_TIME_MIN: Duration = Duration::from_millis(500);
 
+/// No duration may be longer: it would never pass in the life of a worker, and its end may not be a point in time.
+const DURATION_MAX: Duration = Duration::from_hours(24);
+
 /// When the framework commits positions by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Checkpointing {
@@ -39,7 +42,8 @@ pub struct WorkerSettings {
     pub lease_scan_interval: Duration,
     /// The time between two looks at the stream's shards; a shard's end brings one forward. Default 60 s.
     pub shard_sync_interval: Duration,
-    /// The most leases that this worker holds. Default: no limit.
+    /// The most leases that this worker holds. Default: no limit. If all workers of a fleet are at their limit, the
+    /// other shards are not read; the event `LeaseUnclaimed` says so.
     pub max_leases_for_worker: usize,
     /// When positions are committed.
     pub checkpointing: Checkpointing,
@@ -47,7 +51,8 @@ pub struct WorkerSettings {
     pub polling: PollingSettings,
     /// The delays between calls of a processor that fails. Default from 200 ms to 30 s.
     pub processor_retry: RetryDelays,
-    /// How long a shutdown waits for processors to finish their batch before they are dropped. Default 30 s.
+    /// How long a shutdown waits for processors to finish their batch, and a lost lease for `lease_lost`, before they are
+    /// dropped. Default 30 s.
     pub shutdown_grace: Duration,
     /// Where jitter starts. Default: from the worker id, so that workers differ.
     pub random_seed: u64,
@@ -97,6 +102,17 @@ impl WorkerSettings {
                 "processor_retry runs from {:?} to {:?}; it must start above zero and not end before it starts",
                 self.processor_retry.initial, self.processor_retry.max
             ));
+        }
+        let durations = [
+            ("failover_time", self.failover_time),
+            ("lease_scan_interval", self.lease_scan_interval),
+            ("shard_sync_interval", self.shard_sync_interval),
+            ("processor_retry.max", self.processor_retry.max),
+            ("shutdown_grace", self.shutdown_grace),
+            ("polling.idle_time_between_reads", self.polling.idle_time_between_reads),
+        ];
+        if let Some((name, value)) = durations.into_iter().find(|(_, value)| *value > DURATION_MAX) {
+            return refuse(format!("{name} is {value:?}; at most {DURATION_MAX:?} makes sense"));
         }
         self.polling.validate()
     }

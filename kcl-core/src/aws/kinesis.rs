@@ -1,3 +1,5 @@
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use async_trait::async_trait;
 use aws_sdk_kinesis::Client;
 use aws_sdk_kinesis::primitives::DateTime;
@@ -36,6 +38,13 @@ impl AwsKinesis {
 
 #[async_trait]
 impl Kinesis for AwsKinesis {
+    /// This host's clock, which hosts in AWS keep within milliseconds of the service's.
+    #[expect(clippy::disallowed_methods, reason = "the edge of the system: the port asks for the wall clock")]
+    fn now(&self) -> Timestamp {
+        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Timestamp::default().saturating_add(since_epoch)
+    }
+
     async fn list_shards(&self, stream: &StreamId, page: Option<&ShardPageToken>) -> Result<ShardPage> {
         let request = self.client.list_shards();
         // The token stands for the stream; the service refuses a request with both.

@@ -17,11 +17,21 @@ pub(super) fn log(worker: &WorkerId, event: &Event<'_>) {
             let from = from.map_or("nobody", WorkerId::as_str);
             info!(%worker, %shard, from, %checkpoint, "lease taken");
         }
-        Event::LeaseLost { shard } => warn!(%worker, %shard, "lease lost"),
+        Event::LeaseLost { shard, loss } => warn!(%worker, %shard, %loss, "lease lost"),
         Event::LeaseReleased { shard } => info!(%worker, %shard, "lease released"),
+        Event::ReleaseFailed { shard, error } => {
+            warn!(%worker, %shard, %error, "release failed, lease left to expire");
+        }
         Event::RenewalFailed { shard, error } => warn!(%worker, %shard, %error, "renewal failed"),
         Event::WaitingForParents { shard, unfinished } => {
             info!(%worker, %shard, ?unfinished, "waiting for parent shards to be processed to their end");
+        }
+        Event::LeaseUnclaimed { shard } => warn!(%worker, %shard, "no worker takes this free lease"),
+        Event::ShardEndedTooEarly { shard } => {
+            warn!(%worker, %shard, "the row says that the shard has ended, but it is open; delete the row to read it");
+        }
+        Event::PositionTrimmed { shard, position } => {
+            warn!(%worker, %shard, %position, "retention has passed the checkpoint, records may be lost");
         }
         Event::ReadFailed { shard, error, failed_attempts, delay } => {
             warn!(%worker, %shard, %error, failed_attempts, ?delay, "read failed, will be retried");
@@ -29,8 +39,14 @@ pub(super) fn log(worker: &WorkerId, event: &Event<'_>) {
         Event::BatchProcessed { shard, records, millis_behind_latest } => {
             debug!(%worker, %shard, records, millis_behind_latest, "batch processed");
         }
-        Event::ProcessorFailed { shard, call, error, failed_attempts, delay } => {
+        Event::ProcessorFailed { shard, call, error, failed_attempts, delay: Some(delay) } => {
             warn!(%worker, %shard, call, error, failed_attempts, ?delay, "processor failed, will be called again");
+        }
+        Event::ProcessorFailed { shard, call, error, delay: None, .. } => {
+            warn!(%worker, %shard, call, error, "processor failed, the shard is given up all the same");
+        }
+        Event::ProcessorBusy { shard, call, elapsed } => {
+            warn!(%worker, %shard, call, ?elapsed, "processor has not returned");
         }
         Event::Checkpointed { shard, checkpoint } => debug!(%worker, %shard, %checkpoint, "checkpointed"),
         Event::CheckpointFailed { shard, error } => warn!(%worker, %shard, %error, "checkpoint failed"),
@@ -39,7 +55,7 @@ pub(super) fn log(worker: &WorkerId, event: &Event<'_>) {
             warn!(%worker, %shard, %checkpoint, "shard left the stream's retention before it was processed to its end");
         }
         Event::ShardFailed { shard, error, delay } => {
-            warn!(%worker, %shard, %error, ?delay, "shard cannot be read, lease released");
+            warn!(%worker, %shard, %error, ?delay, "shard failed, will be tried again");
         }
         Event::ShutdownForced { shard } => {
             warn!(%worker, %shard, "processor did not stop within the grace period and was dropped");
@@ -55,6 +71,13 @@ pub(super) fn count(event: &Event<'_>) {
     match event {
         Event::LeaseTaken { .. } => counter!("kcl_leases_taken_total").increment(1),
         Event::LeaseLost { .. } => counter!("kcl_leases_lost_total").increment(1),
+        Event::ReleaseFailed { .. } => counter!("kcl_lease_releases_failed_total").increment(1),
+        Event::PositionTrimmed { shard, .. } => {
+            counter!("kcl_positions_trimmed_total", "shard" => shard.to_string()).increment(1);
+        }
+        Event::ProcessorBusy { shard, .. } => {
+            counter!("kcl_processor_busy_total", "shard" => shard.to_string()).increment(1);
+        }
         Event::RenewalFailed { .. } => counter!("kcl_lease_renewals_failed_total").increment(1),
         Event::ReadFailed { shard, .. } => {
             counter!("kcl_reads_failed_total", "shard" => shard.to_string()).increment(1);
@@ -84,6 +107,8 @@ pub(super) fn count(event: &Event<'_>) {
         | Event::LeaseCreated { .. }
         | Event::LeaseReleased { .. }
         | Event::WaitingForParents { .. }
+        | Event::LeaseUnclaimed { .. }
+        | Event::ShardEndedTooEarly { .. }
         | Event::ShardEnded { .. } => {}
     }
 }

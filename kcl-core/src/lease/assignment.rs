@@ -1,57 +1,113 @@
 //! Which leases this worker should take next. A pure function of the book: the same book gives the same answer.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::Duration;
 
 use super::{Lease, LeaseBook};
 use crate::model::{MonotonicTime, ShardKey, WorkerId};
 
-/// The leases that `me` should take now, in this order: the whole fair share in one pass.
+/// What a worker decides from.
+pub(crate) struct Situation<'a> {
+    /// What was seen of the table. May be a moment old.
+    pub(crate) book: &'a LeaseBook,
+    /// The worker that decides.
+    pub(crate) me: &'a WorkerId,
+    /// The leases that it holds: they are its own, whatever a stale scan says, and never offered to it.
+    pub(crate) holds: &'a dyn Fn(&ShardKey) -> bool,
+    /// The leases that it may take: whose parents are finished, and which it has not just failed to read.
+    pub(crate) may_take: &'a dyn Fn(&Lease) -> bool,
+    /// False if it may take no lease from a live owner: it has just failed to read a shard that others might read.
+    pub(crate) may_steal: bool,
+    /// The most leases that it may hold in all.
+    pub(crate) leases_max: usize,
+    /// A free lease whose row has not moved for this long was left by all others, so it is taken beyond a fair share.
+    pub(crate) unclaimed_after: Duration,
+    /// The present.
+    pub(crate) now: MonotonicTime,
+}
+
+/// The leases that a worker should take now, in this order: the whole fair share in one pass.
 ///
-/// * Only leases in `startable` are taken from nobody; a shard that waits for its parents needs no owner.
-/// * Free and expired leases come first, until `me` has a fair share: all unfinished leases divided by all live
-///   workers, rounded up, so that the fleet's shares together cover every lease.
-/// * Then one at a time from the worker that has most, while it has at least two more than `me`. So shares end at
-///   most one apart, the remainder stays where it is, and a balanced fleet moves nothing.
+/// * Free and expired leases come first, until it has a fair share: all unfinished leases divided by all live workers,
+///   rounded up, so that the fleet's shares together cover every lease.
+/// * Then one at a time from the worker that has most, while it has at least two more. So shares end at most one apart,
+///   the remainder stays where it is, and a balanced fleet moves nothing.
+/// * Then free leases that nobody claims: other workers may be at their limit, or unable to read the shard.
 /// * Never more than `leases_max` in all.
 ///
 /// The order among equals differs from worker to worker, so that workers which start together rarely want the same
 /// row.
-pub(crate) fn leases_to_take(
-    book: &LeaseBook,
-    startable: &dyn Fn(&Lease) -> bool,
-    me: &WorkerId,
-    leases_max: usize,
-    now: MonotonicTime,
-) -> Vec<ShardKey> {
-    let mut free: Vec<&ShardKey> = Vec::new();
-    let mut shares: BTreeMap<&WorkerId, Vec<&ShardKey>> = BTreeMap::from([(me, Vec::new())]);
-    for lease in book.leases().filter(|lease| !lease.is_finished()) {
-        match book.live_owner(&lease.shard, now) {
-            Some(owner) => shares.entry(owner).or_default().push(&lease.shard),
-            None if startable(lease) => free.push(&lease.shard),
-            None => {}
-        }
-    }
-    let leases = free.len() + shares.values().map(Vec::len).sum::<usize>();
-    let fair_share = leases.div_ceil(shares.len()).min(leases_max);
-    let mut mine = shares.remove(me).map_or(0, |held| held.len());
+pub(crate) fn leases_to_take(situation: &Situation<'_>) -> Vec<ShardKey> {
+    let Situation { me, leases_max, .. } = *situation;
+    let Shares { mut mine, mut free, mut others, leases } = Shares::of(situation);
+    let fair_share = leases.div_ceil(others.len() + 1).min(leases_max);
 
     free.sort_by_key(|shard| preference(me, shard));
-    free.truncate(fair_share.saturating_sub(mine));
+    let surplus = free.split_off(free.len().min(fair_share.saturating_sub(mine)));
     mine += free.len();
     let mut wanted = free;
-    while mine < fair_share {
+    while situation.may_steal && mine < fair_share {
         let Some(richest) =
-            shares.values_mut().max_by_key(|held| held.len()).filter(|held| held.len() >= mine + 2)
+            others.values_mut().max_by_key(|share| share.held).filter(|share| share.held >= mine + 2)
         else {
             break;
         };
-        richest.sort_by_key(|shard| std::cmp::Reverse(preference(me, shard)));
-        wanted.extend(richest.pop());
+        let Some(shard) = richest.takeable.pop() else { break };
+        richest.held -= 1;
+        wanted.push(shard);
         mine += 1;
     }
+    let is_unclaimed =
+        |shard: &&ShardKey| situation.book.unmoved_for(shard, situation.now) >= situation.unclaimed_after;
+    wanted.extend(surplus.into_iter().filter(is_unclaimed).take(leases_max.saturating_sub(mine)));
     wanted.into_iter().cloned().collect()
+}
+
+/// Who has what of the unfinished leases.
+struct Shares<'a> {
+    /// How many the worker that decides holds.
+    mine: usize,
+    /// What it may take from nobody.
+    free: Vec<&'a ShardKey>,
+    others: BTreeMap<&'a WorkerId, Share<'a>>,
+    /// All of these together.
+    leases: usize,
+}
+
+/// What another live worker has.
+#[derive(Default)]
+struct Share<'a> {
+    held: usize,
+    /// What may be taken from it, the best last.
+    takeable: Vec<&'a ShardKey>,
+}
+
+impl<'a> Shares<'a> {
+    fn of(situation: &Situation<'a>) -> Self {
+        let Situation { book, me, holds, may_take, now, .. } = *situation;
+        let mut shares = Self { mine: 0, free: Vec::new(), others: BTreeMap::new(), leases: 0 };
+        for lease in book.leases().filter(|lease| !lease.is_finished()) {
+            let owner = book.live_owner(&lease.shard, now);
+            if holds(&lease.shard) || owner == Some(me) {
+                shares.mine += 1;
+            } else if let Some(owner) = owner {
+                let share = shares.others.entry(owner).or_default();
+                share.held += 1;
+                share.takeable.extend(may_take(lease).then_some(&lease.shard));
+            } else if may_take(lease) {
+                shares.free.push(&lease.shard);
+            } else {
+                continue;
+            }
+            shares.leases += 1;
+        }
+        for share in shares.others.values_mut() {
+            share.takeable.sort_by_key(|shard| Reverse(preference(me, shard)));
+        }
+        shares
+    }
 }
 
 /// A fixed order of shards that is each worker's own.
@@ -63,14 +119,13 @@ fn preference(worker: &WorkerId, shard: &ShardKey) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use proptest::prelude::*;
 
     use super::*;
     use crate::lease::LeaseChange;
     use crate::model::{Checkpoint, ShardId, StreamId};
 
+    const UNCLAIMED_AFTER: Duration = Duration::from_secs(20);
     const NOW: MonotonicTime = MonotonicTime::from_start(Duration::from_secs(100));
 
     fn worker(number: usize) -> WorkerId {
@@ -93,7 +148,26 @@ mod tests {
     }
 
     fn take(book: &LeaseBook, me: usize, leases_max: usize) -> Vec<ShardKey> {
-        leases_to_take(book, &|_| true, &worker(me), leases_max, NOW)
+        decide(book, me, leases_max, &|_| true, NOW)
+    }
+
+    fn decide(
+        book: &LeaseBook,
+        me: usize,
+        leases_max: usize,
+        may_take: &dyn Fn(&Lease) -> bool,
+        now: MonotonicTime,
+    ) -> Vec<ShardKey> {
+        leases_to_take(&Situation {
+            book,
+            me: &worker(me),
+            holds: &|_| false,
+            may_take,
+            may_steal: true,
+            leases_max,
+            unclaimed_after: UNCLAIMED_AFTER,
+            now,
+        })
     }
 
     fn apply(book: &mut LeaseBook, me: usize, shards: &[ShardKey]) {
@@ -124,13 +198,50 @@ mod tests {
     fn an_expired_lease_is_free_and_its_owner_does_not_count() {
         let book = book(&[Some(1), Some(1), Some(1)]);
         let later = MonotonicTime::from_start(Duration::from_secs(200));
-        assert_eq!(leases_to_take(&book, &|_| true, &worker(0), usize::MAX, later).len(), 3);
+        assert_eq!(decide(&book, 0, usize::MAX, &|_| true, later).len(), 3);
     }
 
     #[test]
     fn a_lease_that_may_not_start_is_left_alone() {
         let book = book(&[None, None]);
-        assert!(leases_to_take(&book, &|_| false, &worker(0), usize::MAX, NOW).is_empty());
+        assert!(decide(&book, 0, usize::MAX, &|_| false, NOW).is_empty());
+    }
+
+    #[test]
+    fn a_lease_that_is_held_is_ours_whatever_a_stale_scan_says() {
+        let book = book(&[Some(1), Some(1), Some(1), Some(1)]);
+        let held = book.leases().next().unwrap().shard.clone();
+        let situation = Situation {
+            book: &book,
+            me: &worker(0),
+            holds: &|shard| *shard == held,
+            may_take: &|_| true,
+            may_steal: true,
+            leases_max: 2,
+            unclaimed_after: UNCLAIMED_AFTER,
+            now: NOW,
+        };
+        let wanted = leases_to_take(&situation);
+        assert_eq!(wanted.len(), 1);
+        assert!(!wanted.contains(&held));
+    }
+
+    #[test]
+    fn what_nobody_claims_is_taken_beyond_a_fair_share() {
+        let mut book = book(&[None; 10]);
+        let now = |secs| MonotonicTime::from_start(Duration::from_secs(secs));
+        let shards: Vec<ShardKey> = take(&book, 1, 2);
+        apply(&mut book, 1, &shards);
+        assert_eq!(take(&book, 0, usize::MAX).len(), 5);
+        let shards = take(&book, 0, usize::MAX);
+        apply(&mut book, 0, &shards);
+        assert!(take(&book, 0, usize::MAX).is_empty());
+        let renewed: Vec<Lease> = book.leases().filter(|lease| lease.owner.is_some()).cloned().collect();
+        for lease in renewed {
+            book.observe(lease.after(&LeaseChange::Renew), now(119));
+        }
+        assert_eq!(decide(&book, 0, usize::MAX, &|_| true, now(120)).len(), 3);
+        assert_eq!(decide(&book, 0, 6, &|_| true, now(120)).len(), 1);
     }
 
     proptest! {

@@ -1,22 +1,22 @@
 use std::fmt;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::sync::{Mutex, watch};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::{Conditional, Lease, LeaseChange, LeaseStore};
+use super::{Conditional, Lease, LeaseChange, LeaseLoss, LeaseStore};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Checkpoint, ShardId, ShardKey, WorkerId};
 use crate::retry::within;
 
 /// A lost answer is asked for again at once, this often: more would hold up other leases, and the next scan shows the
 /// row anyway.
-const TAKE_ATTEMPTS_MAX: usize = 3;
+const TAKE_ATTEMPTS_MAX: u32 = 3;
 
-/// A write is given up after this share of the failover time, so that it can be made again before the lease expires.
+/// All attempts to take a lease together, and any other write, are given up after this share of the failover time:
+/// most of it is then left to start the consumer, or to write again.
 const WRITE_TIMEOUT_DIVISOR: u32 = 3;
 
 /// A lease that this worker owns, and the only way to write its row: one write at a time (L4).
@@ -29,8 +29,8 @@ pub(crate) struct HeldLease {
     failover_time: Duration,
     state: Mutex<State>,
     deadline: watch::Sender<Instant>,
-    lost: CancellationToken,
-    met_namesake: AtomicBool,
+    ended: CancellationToken,
+    loss: OnceLock<LeaseLoss>,
     acquired: Lease,
 }
 
@@ -69,13 +69,14 @@ impl HeldLease {
             acquired: seen.clone(),
             state: Mutex::new(State { row: seen.clone(), in_doubt_since: None }),
             deadline: watch::Sender::new(Instant::now()),
-            lost: CancellationToken::new(),
-            met_namesake: AtomicBool::new(false),
+            ended: CancellationToken::new(),
+            loss: OnceLock::new(),
         };
         let take = LeaseChange::Take { by: worker.clone() };
+        let timeout = failover_time / WRITE_TIMEOUT_DIVISOR / TAKE_ATTEMPTS_MAX;
         let mut attempt = 1;
         loop {
-            match lease.try_write(&take).await {
+            match lease.try_write(&take, timeout).await {
                 Ok(None) => {
                     lease.acquired = lease.state.get_mut().row.clone();
                     return Ok(Taken::Held(Arc::new(lease)));
@@ -96,14 +97,14 @@ impl HeldLease {
         &self.acquired
     }
 
-    /// Cancelled when the lease is lost.
-    pub(crate) fn lost(&self) -> &CancellationToken {
-        &self.lost
+    /// Cancelled when the lease is lost or given back.
+    pub(crate) fn ended(&self) -> &CancellationToken {
+        &self.ended
     }
 
-    /// True if the lease was lost to a process that runs under this worker's own id.
-    pub(crate) fn met_namesake(&self) -> bool {
-        self.met_namesake.load(Ordering::Relaxed)
+    /// How the lease was lost, if it was.
+    pub(crate) fn loss(&self) -> Option<&LeaseLoss> {
+        self.loss.get()
     }
 
     /// When the lease is lost if no further write succeeds.
@@ -119,7 +120,7 @@ impl HeldLease {
             sleep_until(deadline).await;
             let renewed = self.deadline();
             if renewed <= deadline {
-                self.lost.cancel();
+                self.lose(LeaseLoss::Expired);
                 return;
             }
             deadline = renewed;
@@ -131,62 +132,65 @@ impl HeldLease {
         self.write(&LeaseChange::Renew).await
     }
 
-    /// Commits a position; with [`Checkpoint::ShardEnd`] also the shards that follow.
+    /// Commits a position; with [`Checkpoint::ShardEnd`] also the shards that follow. Does nothing if the row has come
+    /// as far already (L6).
     pub(crate) async fn checkpoint(&self, checkpoint: Checkpoint, children: Vec<ShardId>) -> Result<()> {
         self.write(&LeaseChange::Checkpoint { checkpoint, children }).await
     }
 
-    /// Gives the lease back. After an error the row may still name this worker, and the call may be made again.
+    /// Gives the lease back, unless it turns out to be [lost](Self::loss). After an error the row may still name this
+    /// worker, and the call may be made again.
     pub(crate) async fn release(&self) -> Result<()> {
-        // Somebody else's row, or none: there is nothing left to give back.
-        let _obstacle = self.try_write(&LeaseChange::Release).await?;
-        self.lost.cancel();
+        match self.try_write(&LeaseChange::Release, self.write_timeout()).await? {
+            None => self.ended.cancel(),
+            Some(Obstacle { row }) => self.lose(LeaseLoss::read_off(row.as_ref(), &self.worker)),
+        }
         Ok(())
     }
 
     async fn write(&self, change: &LeaseChange) -> Result<()> {
-        if self.lost.is_cancelled() {
-            return Err(self.lost_error("its time ran out, or it was given back"));
+        if self.ended.is_cancelled() {
+            return Err(self.lost_error());
         }
-        let Some(Obstacle { row }) = self.try_write(change).await? else {
+        let Some(Obstacle { row }) = self.try_write(change, self.write_timeout()).await? else {
             return Ok(());
         };
-        self.lost.cancel();
-        let by_namesake = row.as_ref().is_some_and(|row| row.is_owned_by(&self.worker));
-        self.met_namesake.store(by_namesake, Ordering::Relaxed);
-        Err(self.lost_error(&describe(row.as_ref(), &self.worker)))
+        self.lose(LeaseLoss::read_off(row.as_ref(), &self.worker));
+        Err(self.lost_error())
+    }
+
+    fn write_timeout(&self) -> Duration {
+        self.failover_time / WRITE_TIMEOUT_DIVISOR
     }
 
     /// Makes one write, on top of whatever an earlier write of unknown outcome has left. Returns what stood in the
     /// way, if anything.
-    async fn try_write(&self, change: &LeaseChange) -> Result<Option<Obstacle>> {
+    async fn try_write(&self, change: &LeaseChange, timeout: Duration) -> Result<Option<Obstacle>> {
         let mut state = self.state.lock().await;
-        loop {
+        while !state.has_come_as_far_as(change) {
             let started = Instant::now();
             let in_doubt_since = state.in_doubt_since;
             // Before the call, so that dropping this future leaves the doubt behind, too.
             state.in_doubt_since = in_doubt_since.or(Some(started));
             let write = self.store.update(&state.row, change);
-            let (row, written_at) =
-                match within(self.failover_time / WRITE_TIMEOUT_DIVISOR, "writing a lease", write).await? {
-                    Conditional::Applied(row) => (row, started),
-                    Conditional::Lost(Some(row)) if self.is_own_write(&state.row, &row) => {
-                        match in_doubt_since {
-                            Some(first) if row == state.row.after(change) => (row, first),
-                            Some(_) => {
-                                // An earlier write of another kind: this one is still to be made, on top of it.
-                                *state = State { row, in_doubt_since: None };
-                                continue;
-                            }
-                            None => return Ok(Some(Obstacle { row: Some(row) })),
-                        }
+            let (row, written_at) = match within(timeout, "writing a lease", write).await? {
+                Conditional::Applied(row) => (row, started),
+                Conditional::Lost(Some(row)) if self.is_own_write(&state.row, &row) => match in_doubt_since {
+                    Some(first) if row == state.row.after(change) => (row, first),
+                    Some(_) => {
+                        // An earlier write of another kind: this one is still to be made, on top of it.
+                        *state = State { row, in_doubt_since: None };
+                        continue;
                     }
-                    Conditional::Lost(row) => return Ok(Some(Obstacle { row })),
-                };
+                    None => return Ok(Some(Obstacle { row: Some(row) })),
+                },
+                Conditional::Lost(row) => return Ok(Some(Obstacle { row })),
+            };
             *state = State { row, in_doubt_since: None };
             self.deadline.send_replace(written_at + self.failover_time);
-            return Ok(None);
+            break;
         }
+        Ok(None)
     }
 
     /// True if `row` is what a write of ours on top of `base` left: it moved by one step and still names us. Nobody
@@ -195,23 +199,23 @@ impl HeldLease {
         row.is_owned_by(&self.worker) && row.counter == base.counter + 1
     }
 
-    fn lost_error(&self, how: &str) -> Error {
+    fn lose(&self, loss: LeaseLoss) {
+        // The first is what ended it.
+        let _later = self.loss.set(loss);
+        self.ended.cancel();
+    }
+
+    fn lost_error(&self) -> Error {
+        let how = self.loss().map_or("it was given back".to_owned(), ToString::to_string);
         let message =
             format!("worker '{}' no longer owns the lease of shard {}: {how}", self.worker, self.shard());
         Error::new(ErrorKind::LeaseLost, message)
     }
 }
 
-fn describe(row: Option<&Lease>, me: &WorkerId) -> String {
-    match row.map(|row| row.owner.as_ref()) {
-        None => "its row is gone".to_owned(),
-        Some(None) => "its row was released".to_owned(),
-        Some(Some(owner)) if owner == me => {
-            format!(
-                "another process runs under the same worker id; start each worker with an id of its own ('{me}' is taken)"
-            )
-        }
-        Some(Some(owner)) => format!("worker '{owner}' took it"),
+impl State {
+    fn has_come_as_far_as(&self, change: &LeaseChange) -> bool {
+        matches!(change, LeaseChange::Checkpoint { checkpoint, .. } if *checkpoint <= self.row.checkpoint)
     }
 }
 

@@ -67,9 +67,9 @@ impl LeaseBook {
         self.entries.values().map(|entry| &entry.lease)
     }
 
-    /// How many rows there are.
-    pub(crate) fn len(&self) -> usize {
-        self.entries.len()
+    /// How long ago the row of a shard was last seen to move; zero if there is none.
+    pub(crate) fn unmoved_for(&self, shard: &ShardKey, now: MonotonicTime) -> Duration {
+        self.entries.get(shard).map_or(Duration::ZERO, |entry| now.saturating_since(entry.moved_at))
     }
 
     /// The owner of a lease that has not expired; `None` if the lease is anybody's to take.
@@ -135,6 +135,6 @@ mod tests {
         let mut book = LeaseBook::new(FAILOVER_TIME);
         book.observe_scan(vec![owned()], at(1));
         book.observe_scan(Vec::new(), at(2));
-        assert_eq!(book.len(), 0);
+        assert_eq!(book.leases().count(), 0);
     }
 }

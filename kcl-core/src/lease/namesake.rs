@@ -1,46 +1,62 @@
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::LeaseBook;
-use crate::model::{ShardKey, WorkerId};
+use crate::model::{MonotonicTime, ShardKey, WorkerId};
 
 /// Finds out that another running process uses this worker's id (L5 of the [protocol](super)).
 ///
-/// Rows that named this worker before it took anything were left by a predecessor of the same name, and stand still
-/// until they expire. One that moves is renewed by a twin. Pure.
-#[derive(Debug, Default)]
+/// A row that names this worker although it does not hold the lease was left by a predecessor of the same name, or by
+/// a write of its own that arrived late. Such a row soon stands still. One that still rises a failover time after it
+/// was first seen so is renewed by a twin. Pure.
+#[derive(Debug)]
 pub(crate) struct NamesakeWatch {
-    /// The counters of such rows; `None` before the first look.
-    inherited: Option<BTreeMap<ShardKey, u64>>,
+    patience: Duration,
+    foreign: BTreeMap<ShardKey, Sighting>,
+}
+
+/// A row that names this worker and is not its own.
+#[derive(Debug)]
+struct Sighting {
+    first_seen_at: MonotonicTime,
+    /// The highest so far: a stale scan may show a lower one again.
+    counter: u64,
 }
 
 impl NamesakeWatch {
-    /// Looks at a new scan, of which `held` says what this worker itself holds. Returns a shard that a twin renews.
+    /// Nothing seen yet. Stale scans and late writes are over within `patience`.
+    pub(crate) fn new(patience: Duration) -> Self {
+        Self { patience, foreign: BTreeMap::new() }
+    }
+
+    /// Looks at a new scan. Returns a shard that a twin renews.
     pub(crate) fn look(
         &mut self,
         book: &LeaseBook,
         me: &WorkerId,
-        held: impl Fn(&ShardKey) -> bool,
+        holds: impl Fn(&ShardKey) -> bool,
+        now: MonotonicTime,
     ) -> Option<ShardKey> {
-        let foreign = |shard: &ShardKey| {
-            let row = book.get(shard).filter(|row| row.is_owned_by(me) && !held(shard))?;
-            Some(row.counter)
-        };
-        let Some(inherited) = &mut self.inherited else {
-            let rows = book.leases().filter_map(|row| Some((row.shard.clone(), foreign(&row.shard)?)));
-            self.inherited = Some(rows.collect());
-            return None;
-        };
-        inherited.retain(|shard, _| foreign(shard).is_some());
-        inherited
-            .iter()
-            .find(|(shard, counter)| foreign(shard) != Some(**counter))
-            .map(|(shard, _)| shard.clone())
+        let is_foreign =
+            |shard: &ShardKey| !holds(shard) && book.get(shard).is_some_and(|row| row.is_owned_by(me));
+        self.foreign.retain(|shard, _| is_foreign(shard));
+        let mut twin = None;
+        for row in book.leases().filter(|row| is_foreign(&row.shard)) {
+            let sighting = self
+                .foreign
+                .entry(row.shard.clone())
+                .or_insert(Sighting { first_seen_at: now, counter: row.counter });
+            let has_risen = row.counter > sighting.counter;
+            if has_risen && now.saturating_since(sighting.first_seen_at) > self.patience {
+                twin = Some(row.shard.clone());
+            }
+            sighting.counter = sighting.counter.max(row.counter);
+        }
+        twin
     }
 
     /// This worker is about to write the row: from here on it may move by our own hand.
     pub(crate) fn forget(&mut self, shard: &ShardKey) {
-        if let Some(inherited) = &mut self.inherited {
-            inherited.remove(shard);
-        }
+        self.foreign.remove(shard);
     }
 }

@@ -7,8 +7,10 @@ use crate::model::{Checkpoint, RecordPosition, ShardId};
 
 /// Commits how far a shard is processed, into its lease row.
 ///
-/// A position may be committed once its record has been delivered, and never moves back (L6 of the
-/// [protocol](crate::lease)). Errors, for every method: [`LeaseLost`](ErrorKind::LeaseLost) if another worker owns the
+/// A position may be committed once its record has been delivered. Committing at or below what is committed already does
+/// nothing, so a batch that is delivered again may be committed again, and the row never moves back (L6 of the
+/// [protocol](crate::lease)). Await each call until it returns: one that is begun and left holds up the renewal of the
+/// lease. Errors, for every method: [`LeaseLost`](ErrorKind::LeaseLost) if another worker owns the
 /// shard; [`Transient`](ErrorKind::Transient) or [`Throttled`](ErrorKind::Throttled) if the table did not take it for
 /// now.
 #[derive(Debug)]
@@ -49,8 +51,7 @@ impl Checkpointer {
 
     /// Commits everything up to and including the record at `position`.
     ///
-    /// Fails with [`ErrorKind::Refused`], naming the permitted range, if that record has not been delivered or lies
-    /// before what is committed.
+    /// Fails with [`ErrorKind::Refused`], naming the highest permitted position, if it lies beyond what was delivered.
     pub async fn checkpoint_at(&self, position: &RecordPosition) -> Result<()> {
         self.with_positions(|positions| positions.check(position))?;
         self.commit_up_to(position.clone()).await
@@ -83,7 +84,6 @@ impl Checkpointer {
 
     async fn commit_up_to(&self, position: RecordPosition) -> Result<()> {
         let checkpoint = Checkpoint::At(position);
-        // At or below: after a failure, what may be committed can lie before what already is.
         if checkpoint <= self.committed() {
             return Ok(());
         }
@@ -94,8 +94,9 @@ impl Checkpointer {
         let shard = self.lease.shard();
         match self.lease.checkpoint(checkpoint.clone(), children).await {
             Ok(()) => {
-                self.events.emit(&Event::Checkpointed { shard, checkpoint: &checkpoint });
-                self.with_positions(|positions| positions.committed = checkpoint);
+                if self.with_positions(|positions| positions.advance(&checkpoint)) {
+                    self.events.emit(&Event::Checkpointed { shard, checkpoint: &checkpoint });
+                }
                 Ok(())
             }
             Err(error) => {
@@ -112,14 +113,24 @@ impl Checkpointer {
 }
 
 impl Positions {
+    /// Takes note of a commit; false if another has come as far meanwhile.
+    fn advance(&mut self, committed: &Checkpoint) -> bool {
+        let is_ahead = *committed > self.committed;
+        if is_ahead {
+            self.committed.clone_from(committed);
+        }
+        is_ahead
+    }
+
     fn check(&self, position: &RecordPosition) -> Result<()> {
-        let delivered = self.delivered.as_ref().is_some_and(|delivered| position <= delivered);
-        if delivered && Checkpoint::At(position.clone()) >= self.committed {
+        let is_committed = Checkpoint::At(position.clone()) <= self.committed;
+        if is_committed || self.delivered.as_ref().is_some_and(|delivered| position <= delivered) {
             return Ok(());
         }
-        let highest = self.delivered.as_ref().map_or("nothing delivered yet".to_owned(), ToString::to_string);
-        let message =
-            format!("cannot checkpoint at {position}: permitted is from {} to {highest}", self.committed);
+        let highest = self.delivered.as_ref().map_or("none yet".to_owned(), ToString::to_string);
+        let message = format!(
+            "cannot checkpoint at {position}: the last position delivered to this processor is {highest}"
+        );
         Err(Error::new(ErrorKind::Refused, message))
     }
 }

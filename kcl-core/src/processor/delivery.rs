@@ -1,16 +1,21 @@
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::FutureExt;
 use tokio::select;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{Checkpointer, ProcessorError, RecordBatch, RecordProcessor, ShardStart};
 use crate::event::{Event, Events};
 use crate::model::ShardKey;
 use crate::retry::Retry;
+
+/// A call that does not return is reported this often: soon enough for an operator, rare enough for a log.
+const BUSY_REPORT_INTERVAL: Duration = Duration::from_secs(30);
 
 /// What became of a call that is made until it succeeds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,12 +31,13 @@ pub(crate) enum Delivered {
 ///
 /// Every future here may be dropped: it ends the running call at its next await point, and changes nothing else.
 pub(crate) struct Delivery {
-    shard: ShardKey,
+    calls: Calls,
     processor: Box<dyn RecordProcessor>,
     checkpointer: Arc<Checkpointer>,
-    events: Events,
     retry: Retry,
     stopping: CancellationToken,
+    /// A processor that was never asked to initialize is not told how it ends either.
+    has_begun: bool,
 }
 
 impl Delivery {
@@ -43,13 +49,15 @@ impl Delivery {
         retry: Retry,
         stopping: CancellationToken,
     ) -> Self {
-        Self { shard, processor, checkpointer, events, retry, stopping }
+        let calls = Calls { shard, events };
+        Self { calls, processor, checkpointer, retry, stopping, has_begun: false }
     }
 
     /// Calls `initialize` until it succeeds.
     pub(crate) async fn initialize(&mut self, start: &ShardStart) -> Delivered {
+        self.has_begun = true;
         loop {
-            let outcome = contain(self.processor.initialize(start)).await;
+            let outcome = self.calls.make("initialize", self.processor.initialize(start)).await;
             if let Some(delivered) = self.settle("initialize", outcome).await {
                 return delivered;
             }
@@ -58,57 +66,57 @@ impl Delivery {
 
     /// Delivers a batch until the processor has taken it. A batch without records is not delivered.
     pub(crate) async fn process(&mut self, batch: &RecordBatch) -> Delivered {
-        let Some(last) = batch.records.last() else {
-            return Delivered::Done;
-        };
+        let Some(last) = batch.records.last() else { return Delivered::Done };
         loop {
             self.checkpointer.begin(&last.position);
-            let outcome = contain(self.processor.process_records(batch, &self.checkpointer)).await;
+            let call = self.processor.process_records(batch, &self.checkpointer);
+            let outcome = self.calls.make("process_records", call).await;
             match outcome {
                 Ok(()) => self.checkpointer.succeed(),
                 Err(_) => self.checkpointer.fail(),
             }
             if let Some(delivered) = self.settle("process_records", outcome).await {
                 if delivered == Delivered::Done {
-                    self.processed(batch);
+                    self.report_processed(batch);
                 }
                 return delivered;
             }
         }
     }
 
-    fn processed(&self, batch: &RecordBatch) {
-        self.events.emit(&Event::BatchProcessed {
-            shard: &self.shard,
-            records: batch.records.len(),
-            millis_behind_latest: batch.millis_behind_latest,
-        });
-    }
-
     /// Calls `shard_ended` until it succeeds.
     pub(crate) async fn shard_ended(&mut self) -> Delivered {
         loop {
-            let outcome = contain(self.processor.shard_ended()).await;
+            let outcome = self.calls.make("shard_ended", self.processor.shard_ended()).await;
             if let Some(delivered) = self.settle("shard_ended", outcome).await {
                 return delivered;
             }
         }
     }
 
-    /// Calls `lease_lost`, once.
-    pub(crate) async fn lease_lost(&mut self) {
+    /// Calls `lease_lost`, once, and waits for it no longer than `limit`.
+    pub(crate) async fn lease_lost(&mut self, limit: Duration) {
+        if !self.has_begun {
+            return;
+        }
         let call = async {
             self.processor.lease_lost().await;
             Ok(())
         };
-        let outcome = contain(call).await;
-        self.report("lease_lost", outcome);
+        let outcome = timeout(limit, self.calls.make("lease_lost", call)).await;
+        let outcome =
+            outcome.unwrap_or_else(|_| Err(format!("did not return within {limit:?} and was dropped")));
+        self.report_once("lease_lost", outcome);
     }
 
     /// Calls `shutdown_requested`, once.
     pub(crate) async fn shutdown_requested(&mut self) {
-        let outcome = contain(self.processor.shutdown_requested(&self.checkpointer)).await;
-        self.report("shutdown_requested", outcome);
+        if !self.has_begun {
+            return;
+        }
+        let call = self.processor.shutdown_requested(&self.checkpointer);
+        let outcome = self.calls.make("shutdown_requested", call).await;
+        self.report_once("shutdown_requested", outcome);
     }
 
     /// What became of the call; `None` once it is time to make it again.
@@ -118,13 +126,7 @@ impl Delivery {
             return Some(Delivered::Done);
         };
         let delay = self.retry.next_delay();
-        self.events.emit(&Event::ProcessorFailed {
-            shard: &self.shard,
-            call,
-            error: &error,
-            failed_attempts: self.retry.failed_attempts(),
-            delay: Some(delay),
-        });
+        self.report_failure(call, &error, Some(delay));
         select! {
             biased;
             () = self.stopping.cancelled() => Some(Delivered::Stopped),
@@ -133,25 +135,57 @@ impl Delivery {
     }
 
     /// Reports the failure of a call that is not made again.
-    fn report(&self, call: &str, outcome: Result<(), String>) {
+    fn report_once(&self, call: &str, outcome: Result<(), String>) {
         if let Err(error) = outcome {
-            let shard = &self.shard;
-            self.events.emit(&Event::ProcessorFailed {
-                shard,
-                call,
-                error: &error,
-                failed_attempts: 1,
-                delay: None,
-            });
+            self.report_failure(call, &error, None);
         }
+    }
+
+    fn report_failure(&self, call: &str, error: &str, delay: Option<Duration>) {
+        let failed_attempts = self.retry.failed_attempts();
+        let shard = &self.calls.shard;
+        self.calls.events.emit(&Event::ProcessorFailed { shard, call, error, failed_attempts, delay });
+    }
+
+    fn report_processed(&self, batch: &RecordBatch) {
+        self.calls.events.emit(&Event::BatchProcessed {
+            shard: &self.calls.shard,
+            records: batch.records.len(),
+            millis_behind_latest: batch.millis_behind_latest,
+        });
     }
 }
 
-/// The call's outcome, with an error or a panic as text.
-async fn contain(call: impl Future<Output = Result<(), ProcessorError>>) -> Result<(), String> {
-    match AssertUnwindSafe(call).catch_unwind().await {
-        Ok(outcome) => outcome.map_err(|error| error.to_string()),
-        Err(panic) => Err(format!("panicked: {}", panic_text(&*panic))),
+/// Makes calls that cannot bring down the worker, nor hang without a word.
+struct Calls {
+    shard: ShardKey,
+    events: Events,
+}
+
+impl Calls {
+    /// The call's outcome, with an error or a panic as text.
+    async fn make(
+        &self,
+        name: &str,
+        call: impl Future<Output = Result<(), ProcessorError>> + Send,
+    ) -> Result<(), String> {
+        let started = Instant::now();
+        let mut call = pin!(AssertUnwindSafe(call).catch_unwind());
+        let outcome = loop {
+            select! {
+                biased;
+                outcome = &mut call => break outcome,
+                () = sleep(BUSY_REPORT_INTERVAL) => self.events.emit(&Event::ProcessorBusy {
+                    shard: &self.shard,
+                    call: name,
+                    elapsed: started.elapsed(),
+                }),
+            }
+        };
+        match outcome {
+            Ok(outcome) => outcome.map_err(|error| error.to_string()),
+            Err(panic) => Err(format!("panicked: {}", panic_text(&*panic))),
+        }
     }
 }
 

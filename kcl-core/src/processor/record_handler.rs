@@ -18,7 +18,8 @@ use crate::model::{Record, RecordPosition, ShardKey};
 /// # let _ = handler;
 /// ```
 ///
-/// When the closure fails, the batch is tried again from the record that failed.
+/// When the closure fails, the batch is tried again from the record that failed. Positions are committed after each
+/// batch, whatever [`Checkpointing`](crate::Checkpointing) says.
 pub fn for_each_record<F, Fut>(handle: F) -> impl Fn(&ShardKey) -> RecordHandler<F> + Send + Sync + 'static
 where
     F: Fn(Record) -> Fut + Clone + Send + Sync + 'static,
@@ -40,7 +41,11 @@ where
     F: Fn(Record) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = Result<(), ProcessorError>> + Send + 'static,
 {
-    async fn process_records(&mut self, batch: &RecordBatch, _: &Checkpointer) -> Result<(), ProcessorError> {
+    async fn process_records(
+        &mut self,
+        batch: &RecordBatch,
+        checkpointer: &Checkpointer,
+    ) -> Result<(), ProcessorError> {
         for record in &batch.records {
             if self.handled.as_ref().is_some_and(|handled| record.position <= *handled) {
                 continue;
@@ -48,6 +53,8 @@ where
             (self.handle)(record.clone()).await?;
             self.handled = Some(record.position.clone());
         }
+        // A failure is reported by the checkpointer; the next commit includes this one.
+        let _reported = checkpointer.checkpoint().await;
         Ok(())
     }
 }

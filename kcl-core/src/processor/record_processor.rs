@@ -8,7 +8,7 @@ pub type ProcessorError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Processes the records of one shard, in order. This is what a user writes.
 ///
-/// A worker makes one processor for each shard that it takes, through a [`ProcessorFactory`]. Calls never overlap. A
+/// A worker makes one processor for each shard that it takes, through a [`ProcessorFactory`]. Its calls never overlap. A
 /// call that returns an `Err` or panics is **made again with the same input** after a delay, for as long as the worker
 /// owns the shard: no record is skipped. After a panic the processor is used as the panic left it.
 ///
@@ -16,7 +16,7 @@ pub type ProcessorError = Box<dyn std::error::Error + Send + Sync>;
 /// next await point. The next owner starts after the last checkpoint.
 #[async_trait]
 pub trait RecordProcessor: Send + 'static {
-    /// Called once, before anything else.
+    /// Called before anything else, until it succeeds.
     async fn initialize(&mut self, start: &ShardStart) -> Result<(), ProcessorError> {
         let _ = start;
         Ok(())
@@ -31,7 +31,8 @@ pub trait RecordProcessor: Send + 'static {
         checkpointer: &Checkpointer,
     ) -> Result<(), ProcessorError>;
 
-    /// The lease belongs to another worker now. Nothing can be committed any more; release what the shard used.
+    /// The lease is lost: another worker has it, or may take it at any moment. Nothing can be committed any more; release
+    /// what the shard used. It is dropped if it takes longer than the grace period of a shutdown.
     async fn lease_lost(&mut self) {}
 
     /// Every record of the shard has been processed, and the shard is closed. When this returns `Ok`, the framework
@@ -40,8 +41,8 @@ pub trait RecordProcessor: Send + 'static {
         Ok(())
     }
 
-    /// The worker is stopping and will release the shard: the last chance to commit. An `Err` is reported, not tried
-    /// again.
+    /// The worker is about to give the shard back, because it stops, or because it cannot read the shard: the last chance
+    /// to commit. An `Err` is reported, not tried again.
     async fn shutdown_requested(&mut self, checkpointer: &Checkpointer) -> Result<(), ProcessorError> {
         let _ = checkpointer;
         Ok(())

@@ -1,6 +1,8 @@
 use super::Kinesis;
+use super::kinesis::REQUEST_TIMEOUT;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Shard, StreamId};
+use crate::retry::within;
 
 /// The most pages that one listing follows. A page holds up to 1,000 shards (`ListShards`, Kinesis API reference),
 /// so this is far beyond any stream; a service that repeats its token must not hold us for ever.
@@ -13,7 +15,8 @@ pub(crate) async fn list_all_shards(kinesis: &dyn Kinesis, stream: &StreamId) ->
     let mut shards = Vec::new();
     let mut token = None;
     for _ in 0..PAGES_MAX {
-        let page = kinesis.list_shards(stream, token.as_ref()).await?;
+        let call = kinesis.list_shards(stream, token.as_ref());
+        let page = within(REQUEST_TIMEOUT, "ListShards", call).await?;
         shards.extend(page.shards);
         token = page.next;
         if token.is_none() {

@@ -1,9 +1,13 @@
 use std::fmt;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
 use crate::error::Result;
 use crate::model::{HashKeyRange, Record, SequenceNumber, Shard, ShardId, ShardKey, StreamId, Timestamp};
+
+/// A call that takes longer is given up, and made again: the Java KCL's `kinesisRequestTimeout`.
+pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The most records that one `GetRecords` call may ask for (Kinesis API reference).
 pub const GET_RECORDS_MAX: u32 = 10_000;
@@ -18,6 +22,15 @@ pub const GET_RECORDS_MAX: u32 = 10_000;
 /// [`Refused`](crate::ErrorKind::Refused) for missing permissions and for arguments that can never succeed.
 #[async_trait]
 pub trait Kinesis: fmt::Debug + Send + Sync + 'static {
+    /// The time by which the service stamps what arrives now, as well as this side can tell.
+    ///
+    /// Decides nothing about ownership or order. It only places a reader at the tip that has read no record yet and
+    /// lost its iterator.
+    ///
+    /// # To ensure correctness
+    /// It is not more than a few seconds ahead of the service's clock.
+    fn now(&self) -> Timestamp;
+
     /// One page of the stream's shards, open ones and closed ones whose records are not all trimmed.
     ///
     /// # To ensure correctness

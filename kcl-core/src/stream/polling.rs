@@ -4,24 +4,25 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::time::{Instant, sleep_until};
 
+use super::kinesis::REQUEST_TIMEOUT;
 use super::{
     ChildShard, GET_RECORDS_MAX, GetRecordsOutput, IteratorPosition, Kinesis, RecordSource, ShardIterator,
     SourceBatch, StartPosition,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, Events};
-use crate::model::{Record, ShardKey};
+use crate::model::{Record, ShardKey, Timestamp};
 use crate::retry::{Retry, RetryDelays, within};
 
 /// The service allows five reads a second on a shard, for all its consumers together (Kinesis quotas).
 const READ_INTERVAL_MIN: Duration = Duration::from_millis(200);
 
-/// A read that takes longer is given up and made again: the Java KCL's `kinesisRequestTimeout`.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
-
 /// Throttling ends within a second or so, trouble of the service may last: quick first, patient later.
 const READ_RETRY_DELAYS: RetryDelays =
     RetryDelays { initial: Duration::from_millis(250), max: Duration::from_secs(10) };
+
+/// A reader at the tip that must start anew goes back in time by this much, for clocks that disagree.
+const CLOCK_MARGIN_MS: i64 = 10_000;
 
 /// How a shard is polled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,6 +70,10 @@ pub(crate) struct PollingSource {
     /// What has been returned so far ends here: where a new iterator starts.
     position: StartPosition,
     iterator: Option<ShardIterator>,
+    /// The last time at which a reader that started at the tip is known to have been there.
+    at_tip: Option<Timestamp>,
+    /// True until the first record after a new iterator shows whether retention has passed the position.
+    position_may_be_trimmed: bool,
     next_read_at: Instant,
     shard_end: Option<Vec<ChildShard>>,
 }
@@ -90,13 +95,16 @@ impl PollingSource {
             retry: Retry::new(READ_RETRY_DELAYS, seed),
             position,
             iterator: None,
+            at_tip: None,
+            position_may_be_trimmed: false,
             next_read_at: Instant::now(),
             shard_end: None,
         }
     }
 
-    /// One read. Changes nothing before the last call has answered, so it may be dropped while it waits.
+    /// One read. Dropped while it waits, it has read nothing.
     async fn read(&mut self) -> Result<SourceBatch> {
+        let asked_at = self.kinesis.now();
         let iterator = match &self.iterator {
             Some(iterator) => iterator.clone(),
             None => self.new_iterator().await?,
@@ -104,26 +112,38 @@ impl PollingSource {
         let started = Instant::now();
         // Kept before the read: a `LATEST` iterator asked for anew would skip what arrived in between.
         self.iterator = Some(iterator.clone());
+        self.at_tip.get_or_insert(asked_at);
         let limit = self.settings.records_per_read_max;
         let read = self.kinesis.get_records(&iterator, limit);
         let output = within(REQUEST_TIMEOUT, "GetRecords", read).await?;
+        if output.records.is_empty() && output.millis_behind_latest == 0 {
+            self.at_tip = Some(asked_at);
+        }
         Ok(self.accept(output, started))
     }
 
-    async fn new_iterator(&self) -> Result<ShardIterator> {
+    async fn new_iterator(&mut self) -> Result<ShardIterator> {
         let position = match &self.position {
             StartPosition::TrimHorizon => IteratorPosition::TrimHorizon,
-            StartPosition::Latest => IteratorPosition::Latest,
+            StartPosition::Latest => match self.at_tip {
+                None => IteratorPosition::Latest,
+                // It has been there before: the tip of today would skip what arrived since.
+                Some(time) => {
+                    IteratorPosition::AtTimestamp(Timestamp::from_millis(time.as_millis() - CLOCK_MARGIN_MS))
+                }
+            },
             StartPosition::AtTimestamp(time) => IteratorPosition::AtTimestamp(*time),
             // Not `AfterSequenceNumber`: the position may lie inside an aggregate, whose rest is still to come.
             StartPosition::After(last) => IteratorPosition::AtSequenceNumber(last.sequence_number.clone()),
         };
+        self.position_may_be_trimmed = matches!(position, IteratorPosition::AtSequenceNumber(_));
         let call = self.kinesis.get_shard_iterator(&self.shard, &position);
         within(REQUEST_TIMEOUT, "GetShardIterator", call).await
     }
 
     fn accept(&mut self, output: GetRecordsOutput, started: Instant) -> SourceBatch {
         let mut records = output.records;
+        self.report_trimmed_position(records.first());
         records.retain(|record| !self.is_before_position(record));
         if let Some(last) = records.last() {
             self.position = StartPosition::After(last.position.clone());
@@ -140,6 +160,15 @@ impl PollingSource {
             records,
             millis_behind_latest: output.millis_behind_latest,
             shard_end: self.shard_end.clone(),
+        }
+    }
+
+    /// A position that was asked for and does not come back first has left the retention, and perhaps what followed.
+    fn report_trimmed_position(&mut self, first: Option<&Record>) {
+        let (Some(first), StartPosition::After(last)) = (first, &self.position) else { return };
+        let expected = std::mem::take(&mut self.position_may_be_trimmed);
+        if expected && first.position.sequence_number != last.sequence_number {
+            self.events.emit(&Event::PositionTrimmed { shard: &self.shard, position: last });
         }
     }
 

@@ -41,9 +41,10 @@ pub(crate) enum StartPosition {
 }
 
 impl StartPosition {
-    /// Where a shard with this checkpoint goes on, or `None` if it has ended. The row of an `AT_TIMESTAMP` lease does
-    /// not hold the time, so it comes from the settings; if those name another position, that one is taken, since the
-    /// shard has not begun.
+    /// Where a shard with this checkpoint goes on, or `None` if it has ended.
+    ///
+    /// The row of an `AT_TIMESTAMP` lease does not hold the time, so it comes from the settings. If those name another
+    /// position by now, the time is unknown, and the shard is read from its beginning: too much rather than too little.
     pub(crate) fn resume(checkpoint: &Checkpoint, initial_position: InitialPosition) -> Option<Self> {
         Some(match checkpoint {
             Checkpoint::TrimHorizon => Self::TrimHorizon,
@@ -51,8 +52,7 @@ impl StartPosition {
             Checkpoint::At(position) => Self::After(position.clone()),
             Checkpoint::AtTimestamp => match initial_position {
                 InitialPosition::AtTimestamp(time) => Self::AtTimestamp(time),
-                InitialPosition::TrimHorizon => Self::TrimHorizon,
-                InitialPosition::Latest => Self::Latest,
+                InitialPosition::TrimHorizon | InitialPosition::Latest => Self::TrimHorizon,
             },
             Checkpoint::ShardEnd => return None,
         })

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 
 use super::Fault;
 use crate::error::Result;
-use crate::model::{ShardKey, StreamId};
+use crate::model::{ShardKey, StreamId, Timestamp};
 use crate::stream::{GetRecordsOutput, IteratorPosition, Kinesis, ShardIterator, ShardPage, ShardPageToken};
 
 /// A call on its way to Kinesis.
@@ -37,6 +37,10 @@ impl FaultyKinesis {
 
 #[async_trait]
 impl Kinesis for FaultyKinesis {
+    fn now(&self) -> Timestamp {
+        self.inner.now()
+    }
+
     async fn list_shards(&self, stream: &StreamId, page: Option<&ShardPageToken>) -> Result<ShardPage> {
         let fault = (self.decide)(KinesisCall::ListShards(stream));
         fault.strike(self.inner.list_shards(stream, page)).await

@@ -2,32 +2,43 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::{StreamExt, stream};
 use tokio::task::{self, JoinError, JoinSet};
 use tokio::time::{Instant, timeout};
 
 use super::shard_consumer::{Context, Ending, ShardConsumer, release};
 use crate::error::{Error, ErrorKind};
 use crate::event::Event;
-use crate::lease::HeldLease;
+use crate::lease::{HeldLease, LeaseLoss};
 use crate::model::ShardKey;
+use crate::retry::{Retry, RetryDelays};
 
 /// How long this worker leaves a shard alone that it could not read, so that it neither spins nor keeps others from
-/// trying.
-const FAILED_SHARD_DELAY: Duration = Duration::from_secs(10);
+/// trying. Longer with each failure in a row.
+const REST_DELAYS: RetryDelays =
+    RetryDelays { initial: Duration::from_secs(20), max: Duration::from_secs(300) };
+
+/// Leases given back at once when the worker is forced to stop.
+const RELEASES_IN_FLIGHT_MAX: usize = 64;
 
 /// The leases that this worker holds, each with the task that consumes its shard. Dropping it ends all of them.
 pub(super) struct Consumers {
     context: Context,
     tasks: JoinSet<Ending>,
     held: BTreeMap<ShardKey, Held>,
-    /// Shards that failed here, and until when they are left alone.
-    resting: BTreeMap<ShardKey, Instant>,
+    /// Shards that failed here, until they are consumed without failing.
+    resting: BTreeMap<ShardKey, Rest>,
     rng: fastrand::Rng,
 }
 
 struct Held {
     lease: Arc<HeldLease>,
     task: task::Id,
+}
+
+struct Rest {
+    until: Instant,
+    retry: Retry,
 }
 
 /// What the coordinator needs to know of a consumer's end.
@@ -52,17 +63,20 @@ impl Consumers {
 
     /// True if this worker should leave the shard alone for now.
     pub(super) fn is_resting(&self, shard: &ShardKey) -> bool {
-        self.resting.get(shard).is_some_and(|until| Instant::now() < *until)
+        self.resting.get(shard).is_some_and(|rest| Instant::now() < rest.until)
+    }
+
+    /// True if there is a shard that this worker should leave alone for now.
+    pub(super) fn any_is_resting(&self) -> bool {
+        self.resting.values().any(|rest| Instant::now() < rest.until)
     }
 
     pub(super) fn start(&mut self, lease: Arc<HeldLease>) {
-        let shard = lease.shard().clone();
         let (context, seed) = (self.context.clone(), self.rng.u64(..));
         let held = Arc::clone(&lease);
         // The consumer is made inside the task: a factory that panics ends this shard, not the worker.
         let task = self.tasks.spawn(async move { ShardConsumer::new(context, held, seed).run().await });
-        self.resting.remove(&shard);
-        self.held.insert(shard, Held { lease, task: task.id() });
+        self.held.insert(lease.shard().clone(), Held { lease, task: task.id() });
     }
 
     /// Waits for the next consumer to end; `None` if there is none. Dropping the future loses nothing.
@@ -74,26 +88,51 @@ impl Consumers {
     fn take_note(&mut self, ended: Result<(task::Id, Ending), JoinError>) -> Ended {
         let task = ended.as_ref().map_or_else(JoinError::id, |(id, _)| *id);
         let shard = self.held.iter().find(|(_, held)| held.task == task).map(|(shard, _)| shard.clone());
-        let Some((shard, held)) = shard.and_then(|shard| self.held.remove_entry(&shard)) else {
+        let Some((shard, Held { lease, .. })) = shard.and_then(|shard| self.held.remove_entry(&shard)) else {
             return Ended::Other;
         };
         match ended {
-            Ok((_, Ending::ShardEnded)) => return Ended::Shard,
-            Ok((_, Ending::LeaseLost)) if held.lease.met_namesake() => return Ended::Namesake(shard),
-            Ok((_, Ending::LeaseLost | Ending::Stopped)) => {}
-            Ok((_, Ending::Failed(error))) => self.rest(shard, &error),
-            // Not released: its future is gone, so the lease expires by itself.
+            Ok((_, Ending::Failed(error))) => self.rest(&shard, &error),
+            Ok((_, ending)) => {
+                self.resting.remove(&shard);
+                match ending {
+                    Ending::ShardEnded => return Ended::Shard,
+                    Ending::LeaseLost if lease.loss() == Some(&LeaseLoss::Namesake) => {
+                        return Ended::Namesake(shard);
+                    }
+                    Ending::LeaseLost | Ending::Released | Ending::Failed(_) => {}
+                }
+            }
             Err(panic) => {
-                let message = format!("the consumer of shard {shard} panicked");
-                self.rest(shard, &Error::new(ErrorKind::Refused, message).with_source(panic));
+                let message = format!("the consumer of shard {shard} ended: {panic}");
+                self.rest(&shard, &Error::new(ErrorKind::Refused, message));
+                self.give_back(lease);
             }
         }
         Ended::Other
     }
 
-    fn rest(&mut self, shard: ShardKey, error: &Error) {
-        self.context.events.emit(&Event::ShardFailed { shard: &shard, error, delay: FAILED_SHARD_DELAY });
-        self.resting.insert(shard, Instant::now() + FAILED_SHARD_DELAY);
+    fn rest(&mut self, shard: &ShardKey, error: &Error) {
+        let now = Instant::now();
+        let seed = self.rng.u64(..);
+        let rest = self
+            .resting
+            .entry(shard.clone())
+            .or_insert_with(|| Rest { until: now, retry: Retry::new(REST_DELAYS, seed) });
+        let delay = rest.retry.next_delay();
+        rest.until = now + delay;
+        self.context.events.emit(&Event::ShardFailed { shard, error, delay });
+    }
+
+    /// Releases the lease of a consumer that is gone.
+    fn give_back(&mut self, lease: Arc<HeldLease>) {
+        let (events, seed) = (self.context.events.clone(), self.rng.u64(..));
+        let held = Arc::clone(&lease);
+        let task = self.tasks.spawn(async move {
+            release(&held, &events, seed).await;
+            Ending::Released
+        });
+        self.held.insert(lease.shard().clone(), Held { lease, task: task.id() });
     }
 
     /// Lets the consumers finish within the grace period, then drops them and gives back what they held.
@@ -105,9 +144,15 @@ impl Consumers {
             return;
         }
         self.tasks.shutdown().await;
-        for (shard, held) in std::mem::take(&mut self.held) {
-            self.context.events.emit(&Event::ShutdownForced { shard: &shard });
-            release(&held.lease, &self.context.events, self.rng.u64(..)).await;
-        }
+        let held = std::mem::take(&mut self.held);
+        let events = &self.context.events;
+        let seed = self.rng.u64(..);
+        let releases = held.into_iter().map(|(shard, Held { lease, .. })| async move {
+            events.emit(&Event::ShutdownForced { shard: &shard });
+            if lease.loss().is_none() {
+                release(&lease, events, seed).await;
+            }
+        });
+        stream::iter(releases).buffer_unordered(RELEASES_IN_FLIGHT_MAX).collect::<()>().await;
     }
 }

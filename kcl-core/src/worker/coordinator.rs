@@ -1,20 +1,23 @@
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::join_all;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use tokio::select;
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::consumers::{Consumers, Ended};
 use super::shard_consumer::Context;
-use super::shard_sync::synchronize;
+use super::shard_sync::ShardSync;
+use super::standstill::Standstill;
 use super::worker::Ports;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, Events};
-use crate::lease::{Consistency, HeldLease, Lease, LeaseBook, NamesakeWatch, Taken, assignment, lineage};
-use crate::model::{MonotonicTime, ShardId, ShardKey};
+use crate::lease::assignment::{Situation, leases_to_take};
+use crate::lease::{Consistency, HeldLease, Lease, LeaseBook, NamesakeWatch, Taken, lineage};
+use crate::model::{MonotonicTime, ShardKey};
 use crate::processor::ProcessorFactory;
 use crate::retry::within;
 use crate::settings::WorkerSettings;
@@ -22,8 +25,15 @@ use crate::settings::WorkerSettings;
 /// Leases taken at once. Between two such groups the worker looks again at what it learned from lost races.
 const TAKES_IN_FLIGHT_MAX: usize = 16;
 
-/// A scan, or a sync with the stream, that takes longer is given up; the next interval brings another.
-const SCAN_TIMEOUT: Duration = Duration::from_secs(60);
+/// A scan that takes longer is given up; the next interval brings another.
+const SCAN_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A free lease is unclaimed once it has not moved for this many failover times: whoever may take it as a fair share has
+/// had time to.
+const UNCLAIMED_AFTER_FAILOVER_TIMES: u32 = 2;
+
+/// An unclaimed lease is reported a failover time later, when whoever could take it has done so.
+const UNCLAIMED_REPORT_FAILOVER_TIMES: u32 = 3;
 
 /// Looks at the table, takes what is due to this worker, and has each lease consumed.
 pub(super) struct Coordinator {
@@ -31,11 +41,18 @@ pub(super) struct Coordinator {
     started_at: Instant,
     book: LeaseBook,
     consumers: Consumers,
+    sync: ShardSync,
     namesakes: NamesakeWatch,
-    /// What each waiting shard waits for, as last reported.
-    waiting: BTreeMap<ShardKey, Vec<ShardId>>,
-    next_sync_at: Instant,
-    has_synchronized: bool,
+    standstill: Standstill,
+    proven: Proven,
+}
+
+/// What has worked once. Before that, an error that waiting does not mend is a mistake in the set-up.
+#[derive(Debug, Default)]
+struct Proven {
+    scan: bool,
+    sync: bool,
+    take: bool,
 }
 
 impl Coordinator {
@@ -46,25 +63,29 @@ impl Coordinator {
         events: Events,
         stopping: CancellationToken,
     ) -> Self {
-        let now = Instant::now();
-        let book = LeaseBook::new(settings.failover_time);
-        let rng = fastrand::Rng::with_seed(settings.random_seed);
+        let failover_time = settings.failover_time;
+        let mut rng = fastrand::Rng::with_seed(settings.random_seed);
         let context = Context { settings: Arc::new(settings), ports, processors, events, stopping };
         Self {
+            started_at: Instant::now(),
+            book: LeaseBook::new(failover_time),
+            sync: ShardSync::new(context.clone(), rng.u64(..)),
             consumers: Consumers::new(context.clone(), rng),
+            namesakes: NamesakeWatch::new(failover_time),
+            standstill: Standstill::default(),
+            proven: Proven::default(),
             context,
-            started_at: now,
-            book,
-            namesakes: NamesakeWatch::default(),
-            waiting: BTreeMap::new(),
-            next_sync_at: now,
-            has_synchronized: false,
         }
     }
 
     /// Runs until the worker is told to stop, or cannot go on.
     pub(super) async fn run(mut self) -> Result<()> {
-        self.prepare().await?;
+        let stopping = self.context.stopping.clone();
+        select! {
+            biased;
+            () = stopping.cancelled() => return Ok(()),
+            prepared = self.prepare() => prepared?,
+        }
         self.context.events.emit(&Event::WorkerStarted);
         let outcome = self.coordinate().await;
         self.consumers.stop().await;
@@ -74,173 +95,145 @@ impl Coordinator {
     /// Makes the table ready. Only trouble that passes is waited for.
     async fn prepare(&self) -> Result<()> {
         loop {
-            let prepare = self.context.ports.leases.prepare();
-            match within(SCAN_TIMEOUT, "preparing the lease table", prepare).await {
+            match self.context.ports.leases.prepare().await {
                 Err(error) if error.is_retryable() => self.report(&error),
                 outcome => return outcome,
             }
-            select! {
-                biased;
-                () = self.context.stopping.cancelled() => return Ok(()),
-                () = sleep(self.context.settings.lease_scan_interval) => {}
-            }
+            sleep(self.context.settings.lease_scan_interval).await;
         }
     }
 
     async fn coordinate(&mut self) -> Result<()> {
         let stopping = self.context.stopping.clone();
-        let mut next_round_at = Instant::now();
+        let mut next_look_at = Instant::now();
         loop {
             select! {
                 biased;
                 () = stopping.cancelled() => return Ok(()),
                 Some(ended) = self.consumers.next_ended() => match ended {
-                    Ended::Shard => {
-                        self.next_sync_at = Instant::now();
-                        next_round_at = Instant::now();
-                    }
+                    Ended::Shard => self.sync.bring_forward(),
                     Ended::Namesake(shard) => return Err(self.namesake(&shard)),
                     Ended::Other => {}
                 },
-                () = sleep_until(next_round_at) => {
-                    next_round_at = Instant::now() + self.context.settings.lease_scan_interval;
+                synced = self.sync.next_ended() => {
+                    self.proven.sync |= synced.is_ok();
+                    self.tolerate(synced, self.proven.sync)?;
+                    next_look_at = Instant::now();
+                }
+                () = sleep_until(next_look_at) => {
+                    next_look_at = Instant::now() + self.context.settings.lease_scan_interval;
                     select! {
                         biased;
                         () = stopping.cancelled() => return Ok(()),
                         looked = self.look() => looked?,
                     }
                     // Not dropped when the worker stops: a lease taken must get a consumer, which releases it.
-                    self.take_due_leases().await.unwrap_or_else(|error| self.report(&error));
+                    let taken = self.take_due_leases().await;
+                    self.tolerate(taken, self.proven.take)?;
                 }
             }
         }
     }
 
-    /// One look at the table, and at the stream if that is due. Fails only if the worker cannot go on.
+    /// One look at the table. Fails only if the worker cannot go on.
     async fn look(&mut self) -> Result<()> {
-        let sync_is_due = Instant::now() >= self.next_sync_at;
-        let consistency = if sync_is_due { Consistency::Strong } else { Consistency::Eventual };
-        let scan = self.context.ports.leases.list(consistency);
-        match within(SCAN_TIMEOUT, "scanning the lease table", scan).await {
-            Ok(rows) => self.book.observe_scan(rows, self.now()),
-            Err(error) => return self.tolerate(error),
-        }
-        let me = &self.context.settings.worker_id;
-        if let Some(shard) = self.namesakes.look(&self.book, me, |shard| self.consumers.holds(shard)) {
+        let scan = self.context.ports.leases.list(Consistency::Eventual);
+        let scanned = within(SCAN_TIMEOUT, "scanning the lease table", scan).await.map(|mut rows| {
+            rows.retain(|row| row.shard.stream == self.context.settings.stream);
+            self.book.observe_scan(rows, self.now());
+        });
+        self.proven.scan |= scanned.is_ok();
+        self.tolerate(scanned, self.proven.scan)?;
+        self.sync.look(&self.book);
+        let Context { settings, events, .. } = &self.context;
+        let (now, holds) = (self.now(), |shard: &ShardKey| self.consumers.holds(shard));
+        if let Some(shard) = self.namesakes.look(&self.book, &settings.worker_id, holds, now) {
             return Err(self.namesake(&shard));
         }
-        if sync_is_due && let Err(error) = self.synchronize().await {
-            return self.tolerate(error);
-        }
+        let unclaimed_after = settings.failover_time * UNCLAIMED_REPORT_FAILOVER_TIMES;
+        self.standstill.report(&self.book, now, unclaimed_after, events);
         Ok(())
     }
 
     /// Reports an error after which the next round tries again. Before the first success, one that waiting does not
-    /// mend is a mistake in the set-up; later what is held goes on.
-    fn tolerate(&self, error: Error) -> Result<()> {
-        if !self.has_synchronized && !error.is_retryable() {
-            return Err(error);
+    /// mend ends the worker; later what is held goes on.
+    fn tolerate(&self, outcome: Result<()>, proven: bool) -> Result<()> {
+        match outcome {
+            Err(error) if proven || error.is_retryable() => self.report(&error),
+            outcome => return outcome,
         }
-        self.report(&error);
         Ok(())
     }
 
-    async fn synchronize(&mut self) -> Result<()> {
-        let now = self.now();
-        let Context { settings, ports, events, .. } = &self.context;
-        let sync =
-            synchronize(ports, &settings.stream, settings.initial_position, &mut self.book, now, events);
-        within(SCAN_TIMEOUT, "comparing the lease table with the stream", sync).await?;
-        self.next_sync_at = Instant::now() + self.context.settings.shard_sync_interval;
-        self.has_synchronized = true;
-        Ok(())
-    }
-
-    /// Takes leases in groups, and decides anew after each: a lost race shows who else is there.
+    /// Takes leases in groups, each lease at most once, and decides anew after each group: a lost race shows who else is
+    /// there. A lease that fails does not keep the others waiting. Returns the last failure.
     async fn take_due_leases(&mut self) -> Result<()> {
-        self.report_waiting();
-        let groups_max = self.book.len().div_ceil(TAKES_IN_FLIGHT_MAX) * 2;
-        for _ in 0..groups_max {
-            let mut due = self.due_leases();
-            due.truncate(TAKES_IN_FLIGHT_MAX);
-            if due.is_empty() || self.context.stopping.is_cancelled() {
+        let mut outcome = Ok(());
+        let mut tried = BTreeSet::new();
+        while !self.context.stopping.is_cancelled() {
+            let due = self.due_leases(&tried);
+            if due.is_empty() {
                 break;
             }
-            for lease in &due {
+            let mut running = FuturesUnordered::new();
+            for lease in due {
                 self.namesakes.forget(&lease.shard);
+                tried.insert(lease.shard.clone());
+                running.push(take(self.context.clone(), self.unseen_parents(&lease), lease));
             }
-            let takes = join_all(due.iter().map(|seen| self.take(seen))).await;
-            let now = self.now();
-            let mut failed = Ok(());
-            for (seen, taken) in due.into_iter().zip(takes) {
+            while let Some((seen, taken)) = running.next().await {
                 match taken {
-                    Ok(Some(Taken::Held(lease))) => {
-                        self.context.events.emit(&Event::LeaseTaken {
-                            shard: lease.shard(),
-                            from: seen.owner.as_ref(),
-                            checkpoint: &lease.acquired().checkpoint,
-                        });
-                        self.book.observe(lease.acquired().clone(), now);
-                        self.consumers.start(lease);
-                    }
-                    Ok(Some(Taken::Lost(Some(row)))) => self.book.observe(*row, now),
-                    Ok(Some(Taken::Lost(None))) => self.book.forget(&seen.shard),
-                    Ok(None) => {}
-                    // Not before the others are started: what is held must be consumed.
-                    Err(error) => failed = Err(error),
+                    Ok(taken) => self.settle(&seen, taken),
+                    Err(error) => outcome = Err(error),
                 }
             }
-            failed?;
         }
-        Ok(())
+        outcome
     }
 
-    fn due_leases(&self) -> Vec<Lease> {
+    fn due_leases(&self, tried: &BTreeSet<ShardKey>) -> Vec<Lease> {
         let settings = &self.context.settings;
-        let startable = |lease: &Lease| {
-            !self.consumers.holds(&lease.shard)
+        let may_take = |lease: &Lease| {
+            !tried.contains(&lease.shard)
                 && !self.consumers.is_resting(&lease.shard)
                 && lineage::unfinished_parents(lease, &self.book).is_empty()
         };
-        let wanted = assignment::leases_to_take(
-            &self.book,
-            &startable,
-            &settings.worker_id,
-            settings.max_leases_for_worker,
-            self.now(),
-        );
-        wanted.iter().filter_map(|shard| self.book.get(shard)).cloned().collect()
+        let mut due = leases_to_take(&Situation {
+            book: &self.book,
+            me: &settings.worker_id,
+            holds: &|shard| self.consumers.holds(shard),
+            may_take: &may_take,
+            may_steal: !self.consumers.any_is_resting(),
+            leases_max: settings.max_leases_for_worker,
+            unclaimed_after: settings.failover_time * UNCLAIMED_AFTER_FAILOVER_TIMES,
+            now: self.now(),
+        });
+        due.truncate(TAKES_IN_FLIGHT_MAX);
+        due.iter().filter_map(|shard| self.book.get(shard)).cloned().collect()
     }
 
-    /// Takes one lease, unless a parent that the book does not show turns out to be unfinished (L7).
-    async fn take(&self, seen: &Lease) -> Result<Option<Taken>> {
-        let Context { settings, ports, .. } = &self.context;
-        for parent in seen.parents.iter().map(|parent| seen.shard.sibling(parent)) {
-            if self.book.get(&parent).is_none()
-                && ports.leases.get(&parent).await?.is_some_and(|row| !row.is_finished())
-            {
-                return Ok(None);
-            }
-        }
-        let store = Arc::clone(&ports.leases);
-        HeldLease::take(store, seen, &settings.worker_id, settings.failover_time).await.map(Some)
+    /// The parents of a lease whose rows the book does not show: gone, or missed by a stale scan.
+    fn unseen_parents(&self, lease: &Lease) -> Vec<ShardKey> {
+        let parents = lease.parents.iter().map(|parent| lease.shard.sibling(parent));
+        parents.filter(|parent| self.book.get(parent).is_none()).collect()
     }
 
-    /// Tells once for each state why a free shard is not started.
-    fn report_waiting(&mut self) {
-        let waiting: BTreeMap<ShardKey, Vec<ShardId>> = self
-            .book
-            .leases()
-            .filter(|lease| lease.owner.is_none() && !lease.is_finished())
-            .map(|lease| (lease.shard.clone(), lineage::unfinished_parents(lease, &self.book)))
-            .filter(|(_, unfinished)| !unfinished.is_empty())
-            .collect();
-        for (shard, unfinished) in &waiting {
-            if self.waiting.get(shard) != Some(unfinished) {
-                self.context.events.emit(&Event::WaitingForParents { shard, unfinished });
+    fn settle(&mut self, seen: &Lease, taken: Taken) {
+        let now = self.now();
+        match taken {
+            Taken::Held(lease) => {
+                self.context.events.emit(&Event::LeaseTaken {
+                    shard: lease.shard(),
+                    from: seen.owner.as_ref(),
+                    checkpoint: &lease.acquired().checkpoint,
+                });
+                self.proven.take = true;
+                self.book.observe(lease.acquired().clone(), now);
+                self.consumers.start(lease);
             }
+            Taken::Lost(Some(row)) => self.book.observe(*row, now),
+            Taken::Lost(None) => self.book.forget(&seen.shard),
         }
-        self.waiting = waiting;
     }
 
     fn namesake(&self, shard: &ShardKey) -> Error {
@@ -259,4 +252,20 @@ impl Coordinator {
     fn now(&self) -> MonotonicTime {
         MonotonicTime::from_start(self.started_at.elapsed())
     }
+}
+
+/// Takes one lease; lost to a parent's row if that turns out to be unfinished (L7).
+async fn take(context: Context, unseen_parents: Vec<ShardKey>, seen: Lease) -> (Lease, Result<Taken>) {
+    let Context { settings, ports, .. } = &context;
+    let failover_time = settings.failover_time;
+    for parent in unseen_parents {
+        match within(failover_time, "reading a parent's lease", ports.leases.get(&parent)).await {
+            Ok(Some(row)) if !row.is_finished() => return (seen, Ok(Taken::Lost(Some(Box::new(row))))),
+            Ok(_) => {}
+            Err(error) => return (seen, Err(error)),
+        }
+    }
+    let store = Arc::clone(&ports.leases);
+    let taken = HeldLease::take(store, &seen, &settings.worker_id, failover_time).await;
+    (seen, taken)
 }

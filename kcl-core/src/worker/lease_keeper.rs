@@ -19,11 +19,11 @@ const JITTER_SHARE: f64 = 0.25;
 const RETRY_SHARE: u32 = 8;
 
 /// Renews `lease` whenever its last write is a renewal interval old, and marks it as lost once its time has run out.
-/// Returns when it is lost.
+/// Returns when it is lost or given back.
 pub(super) async fn keep(lease: &HeldLease, failover_time: Duration, events: &Events, seed: u64) {
     select! {
         biased;
-        () = lease.lost().cancelled() => {}
+        () = lease.ended().cancelled() => {}
         () = lease.expire() => {}
         () = renew(lease, failover_time, events, seed) => {}
     }

@@ -9,6 +9,7 @@ mod coordinator;
 mod lease_keeper;
 mod shard_consumer;
 mod shard_sync;
+mod standstill;
 #[expect(clippy::module_inception, reason = "the main type of the folder")]
 mod worker;
 mod worker_id;

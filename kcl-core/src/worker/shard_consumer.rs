@@ -25,8 +25,8 @@ const COMMIT_RETRY_DELAYS: RetryDelays =
 pub(super) enum Ending {
     /// The shard is processed to its end, and the row says so.
     ShardEnded,
-    /// The worker is stopping.
-    Stopped,
+    /// The lease was given back because the worker is stopping.
+    Released,
     /// The lease belongs to somebody else, or may by now.
     LeaseLost,
     /// The shard cannot be read.
@@ -76,14 +76,11 @@ impl ShardConsumer {
             () = keep(&lease, failover_time, &events, self.seed) => Ending::LeaseLost,
             ending = self.consume() => ending,
         };
-        match ending {
-            Ending::LeaseLost => {
-                events.emit(&Event::LeaseLost { shard: lease.shard() });
-                self.delivery.lease_lost().await;
-            }
-            Ending::ShardEnded | Ending::Stopped | Ending::Failed(_) => {
-                release(&lease, &events, self.seed).await;
-            }
+        if let Some(loss) = lease.loss() {
+            events.emit(&Event::LeaseLost { shard: lease.shard(), loss });
+            self.delivery.lease_lost(self.context.settings.shutdown_grace).await;
+        } else {
+            release(&lease, &events, self.seed).await;
         }
         ending
     }
@@ -100,7 +97,7 @@ impl ShardConsumer {
             fencing_token: acquired.counter,
         };
         if self.delivery.initialize(&start).await == Delivered::Stopped {
-            return Ending::Stopped;
+            return Ending::Released;
         }
         let mut source = PollingSource::new(
             Arc::clone(&self.context.ports.kinesis),
@@ -145,10 +142,20 @@ impl ShardConsumer {
         }
     }
 
+    /// The last words: the processor may commit, and what is processed is committed until the table has it.
     async fn stop(&mut self) -> Ending {
+        self.say_goodbye().await;
+        Ending::Released
+    }
+
+    async fn say_goodbye(&mut self) {
         self.delivery.shutdown_requested().await;
-        self.commit().await;
-        Ending::Stopped
+        if self.context.settings.checkpointing == Checkpointing::AfterEachBatch {
+            let mut retry = Retry::new(COMMIT_RETRY_DELAYS, self.seed);
+            while self.checkpointer.checkpoint().await.is_err_and(|error| error.is_retryable()) {
+                sleep(retry.next_delay()).await;
+            }
+        }
     }
 
     /// Everything is processed: tells the processor, and commits the end until the table has it.
@@ -156,13 +163,18 @@ impl ShardConsumer {
         if self.delivery.shard_ended().await == Delivered::Stopped {
             return self.stop().await;
         }
+        let stopping = self.context.stopping.clone();
         let children: Vec<ShardId> = children.into_iter().map(|child| child.shard_id).collect();
         let mut retry = Retry::new(COMMIT_RETRY_DELAYS, self.seed);
         while let Err(error) = self.checkpointer.checkpoint_shard_end(children.clone()).await {
             if error.kind() == ErrorKind::LeaseLost {
                 return Ending::LeaseLost;
             }
-            sleep(retry.next_delay()).await;
+            select! {
+                biased;
+                () = stopping.cancelled() => return self.stop().await,
+                () = sleep(retry.next_delay()) => {}
+            }
         }
         self.context.events.emit(&Event::ShardEnded { shard: self.shard(), children: &children });
         Ending::ShardEnded
@@ -171,20 +183,22 @@ impl ShardConsumer {
     /// A shard that the stream no longer lists has left its retention: nothing more can be read, and its children must
     /// not wait for ever. Anything else is a failure to report and to try again.
     async fn source_failed(&mut self, error: Error) -> Ending {
-        if error.kind() != ErrorKind::NotFound {
-            return Ending::Failed(error);
-        }
-        match self.is_listed().await {
-            Ok(false) => {
-                let checkpoint = self.checkpointer.committed();
-                self.context
-                    .events
-                    .emit(&Event::ShardTrimmed { shard: self.shard(), checkpoint: &checkpoint });
-                self.end(Vec::new()).await
-            }
-            Ok(true) => Ending::Failed(error),
-            Err(listing_error) => Ending::Failed(listing_error),
-        }
+        let failure = match error.kind() {
+            ErrorKind::NotFound => match self.is_listed().await {
+                Ok(false) => {
+                    let checkpoint = self.checkpointer.committed();
+                    self.context
+                        .events
+                        .emit(&Event::ShardTrimmed { shard: self.shard(), checkpoint: &checkpoint });
+                    return self.end(Vec::new()).await;
+                }
+                Ok(true) => error,
+                Err(listing_error) => listing_error,
+            },
+            _ => error,
+        };
+        self.say_goodbye().await;
+        Ending::Failed(failure)
     }
 
     async fn is_listed(&mut self) -> Result<bool> {
@@ -200,14 +214,20 @@ impl ShardConsumer {
 
 /// Gives the lease back, again and again until the table has it or the lease has expired by itself.
 pub(super) async fn release(lease: &HeldLease, events: &Events, seed: u64) {
+    let shard = lease.shard();
     let mut retry = Retry::new(COMMIT_RETRY_DELAYS, seed);
-    while let Err(error) = lease.release().await {
+    loop {
+        let error = match lease.release().await {
+            Ok(()) => match lease.loss() {
+                None => return events.emit(&Event::LeaseReleased { shard }),
+                Some(loss) => return events.emit(&Event::LeaseLost { shard, loss }),
+            },
+            Err(error) => error,
+        };
         let delay = retry.next_delay();
         if Instant::now() + delay >= lease.deadline() {
-            events.emit(&Event::RenewalFailed { shard: lease.shard(), error: &error });
-            return;
+            return events.emit(&Event::ReleaseFailed { shard, error: &error });
         }
         sleep(delay).await;
     }
-    events.emit(&Event::LeaseReleased { shard: lease.shard() });
 }

@@ -3,13 +3,17 @@ use async_trait::async_trait;
 use super::MemoryKinesis;
 use super::iterator_token::IteratorToken;
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{ShardId, ShardKey, StreamId};
+use crate::model::{ShardId, ShardKey, StreamId, Timestamp};
 use crate::stream::{
     GET_RECORDS_MAX, GetRecordsOutput, IteratorPosition, Kinesis, ShardIterator, ShardPage, ShardPageToken,
 };
 
 #[async_trait]
 impl Kinesis for MemoryKinesis {
+    fn now(&self) -> Timestamp {
+        self.now()
+    }
+
     async fn list_shards(&self, stream: &StreamId, page: Option<&ShardPageToken>) -> Result<ShardPage> {
         let listed = page.map(|token| last_listed(stream, token)).transpose()?;
         self.with_stream(stream, |state, _| {

@@ -1,15 +1,19 @@
 //! A fleet to which everything happens at random, from a seed: whatever the order of events, nothing is lost, every key
 //! stays in order, and once the trouble ends the fleet heals.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use kcl_core::lease::LeaseStore;
+use kcl_core::model::{Checkpoint, ShardKey};
 use kcl_core::testing::{Fault, FaultyKinesis, FaultyLeaseStore, KinesisCall};
 use kcl_core::worker::Ports;
 use kcl_core::{ErrorKind, WorkerSettings};
 use tokio::time::sleep;
 
 use super::fleet::Fleet;
+use super::laggy::LaggyStore;
 use super::random::Random;
 
 const SEEDS: u64 = 60;
@@ -43,6 +47,10 @@ impl Trouble {
 
 struct Chaos {
     fleet: Fleet,
+    /// The table as workers see it: with latency, and with scans that are a moment old.
+    leases: Arc<LaggyStore>,
+    /// The furthest that each row has been seen.
+    furthest: BTreeMap<ShardKey, Checkpoint>,
     random: Random,
     trouble: Arc<Trouble>,
     running: Vec<&'static str>,
@@ -53,8 +61,13 @@ impl Chaos {
         let mut random = Random::new(seed);
         let shards = 1 + random.below(4);
         let trouble = Trouble { random: Mutex::new(Random::new(random.next())), on: Mutex::new(true) };
+        let fleet = Fleet::new(usize::try_from(shards).unwrap());
+        let latency = Duration::from_millis(40 * random.below(3));
+        let stale = Duration::from_millis(600 * random.below(3));
         Self {
-            fleet: Fleet::new(usize::try_from(shards).unwrap()),
+            leases: Arc::new(LaggyStore::new(Arc::clone(&fleet.leases), latency, stale)),
+            fleet,
+            furthest: BTreeMap::new(),
             random,
             trouble: Arc::new(trouble),
             running: Vec::new(),
@@ -63,15 +76,33 @@ impl Chaos {
 
     async fn step(&mut self) {
         let count = usize::try_from(self.random.below(30)).unwrap();
-        match self.random.below(10) {
+        match self.random.below(12) {
             0 | 1 => self.start(),
             2 => self.crash().await,
             3 => self.stop().await,
             4 => self.split(),
             5 => self.merge(),
+            6 => self.trim(),
             _ => self.fleet.put(count),
         }
         sleep(Duration::from_millis(self.random.below(4_000))).await;
+        for row in self.fleet.rows().await {
+            let furthest = self.furthest.entry(row.shard.clone()).or_insert_with(|| row.checkpoint.clone());
+            assert!(
+                row.checkpoint >= *furthest,
+                "{} moved back from {furthest} to {}",
+                row.shard,
+                row.checkpoint
+            );
+            *furthest = row.checkpoint;
+        }
+    }
+
+    /// Retention takes what has been delivered.
+    fn trim(&mut self) {
+        if self.fleet.oracle.outstanding() == 0 {
+            self.fleet.kinesis.trim(&self.fleet.stream, self.fleet.kinesis.now()).unwrap();
+        }
     }
 
     fn start(&mut self) {
@@ -79,12 +110,16 @@ impl Chaos {
         self.running.push(name);
         let (table, stream) = (Arc::clone(&self.trouble), Arc::clone(&self.trouble));
         let ports = self.fleet.ports();
-        let leases = Arc::new(FaultyLeaseStore::new(ports.leases, move |_| table.strike(false)));
+        let leases = Arc::new(FaultyLeaseStore::new(self.leases(), move |_| table.strike(false)));
         let kinesis = Arc::new(FaultyKinesis::new(ports.kinesis, move |call| {
             stream.strike(matches!(call, KinesisCall::GetRecords(_)))
         }));
         let settings = WorkerSettings { random_seed: self.random.next(), ..self.fleet.settings(name) };
         self.fleet.start_with(name, settings, Ports { kinesis, leases }, self.fleet.recorder());
+    }
+
+    fn leases(&self) -> Arc<dyn LeaseStore> {
+        Arc::<LaggyStore>::clone(&self.leases)
     }
 
     async fn crash(&mut self) {

@@ -21,11 +21,11 @@ impl AsyncScript for CommitsTheFifth {
     async fn run(&mut self, batch: &RecordBatch, checkpointer: &Checkpointer) -> Result<(), ProcessorError> {
         checkpointer.checkpoint_at(&batch.records[4].position).await?;
         let beyond = RecordPosition { sub_sequence_number: 1, ..batch.records[9].position.clone() };
-        for position in [&batch.records[3].position, &beyond] {
-            let error = checkpointer.checkpoint_at(position).await.unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::Refused);
-            self.refusals.lock().unwrap().push(error.to_string());
-        }
+        // At or below what is committed there is nothing to do: the row does not move back.
+        checkpointer.checkpoint_at(&batch.records[3].position).await?;
+        let error = checkpointer.checkpoint_at(&beyond).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Refused);
+        self.refusals.lock().unwrap().push(error.to_string());
         Ok(())
     }
 }
@@ -42,7 +42,7 @@ async fn manual_commits_exactly_what_the_processor_says_and_never_moves_back() {
     };
     let settings = WorkerSettings { checkpointing: Checkpointing::Manual, ..fleet.settings("a") };
     fleet.start_with("a", settings, fleet.ports(), factory);
-    fleet.until("both are refused", || refusals.lock().unwrap().len() == 2).await;
+    fleet.until("one is refused", || refusals.lock().unwrap().len() == 1).await;
     sleep(Duration::from_secs(5)).await;
     fleet.crash("a").await;
     sleep(Duration::from_secs(30)).await;
@@ -53,7 +53,7 @@ async fn manual_commits_exactly_what_the_processor_says_and_never_moves_back() {
         panic!("nothing committed")
     };
     for refusal in refusals.lock().unwrap().iter() {
-        assert!(refusal.contains("permitted is from"), "{refusal}");
+        assert!(refusal.contains("the last position delivered"), "{refusal}");
     }
     assert_eq!(committed.sub_sequence_number, 0);
 }

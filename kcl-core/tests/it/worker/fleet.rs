@@ -13,7 +13,7 @@ use kcl_core::processor::{
     Checkpointer, ProcessorError, ProcessorFactory, RecordBatch, RecordProcessor, ShardStart,
 };
 use kcl_core::stream::Kinesis;
-use kcl_core::testing::DeliveryOracle;
+use kcl_core::testing::{DeliveryOracle, Fault, FaultyKinesis, FaultyLeaseStore, KinesisCall, LeaseCall};
 use kcl_core::worker::{Ports, Worker};
 use kcl_core::{Event, Result, WorkerSettings};
 use tokio::sync::oneshot;
@@ -217,6 +217,26 @@ impl Fleet {
         assert!(verdict.is_good(), "{verdict}");
         verdict.duplicates
     }
+}
+
+pub(super) fn secs(secs: u64) -> Duration {
+    Duration::from_secs(secs)
+}
+
+/// The fleet's backend, with a lease table that fails as `decide` says.
+pub(super) fn faulty_leases(
+    fleet: &Fleet,
+    decide: impl Fn(LeaseCall<'_>) -> Fault + Send + Sync + 'static,
+) -> Ports {
+    Ports { leases: Arc::new(FaultyLeaseStore::new(Arc::clone(&fleet.leases), decide)), ..fleet.ports() }
+}
+
+/// The fleet's backend, with a stream that fails as `decide` says.
+pub(super) fn faulty_kinesis(
+    fleet: &Fleet,
+    decide: impl Fn(KinesisCall<'_>) -> Fault + Send + Sync + 'static,
+) -> Ports {
+    Ports { kinesis: Arc::new(FaultyKinesis::new(fleet.ports().kinesis, decide)), ..fleet.ports() }
 }
 
 pub(super) fn shard_id(number: usize) -> ShardId {

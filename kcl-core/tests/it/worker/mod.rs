@@ -2,13 +2,22 @@
 
 mod chaos;
 mod checkpointing;
+mod commits;
 mod failures;
 mod fleet;
+mod laggy;
+mod listing;
+mod moved_positions;
 mod namesakes;
 mod ownership;
 mod positions;
 mod random;
 mod reading;
+mod reasons;
 mod resharding;
+mod sharing;
 mod shutdown;
 mod stale_reads;
+mod stopping;
+mod table_trouble;
+mod twins;

@@ -1,0 +1,237 @@
+//! Trouble with the list of shards.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use kcl_core::model::{InitialPosition, Record, ShardKey, StreamId, Timestamp};
+use kcl_core::processor::{
+    Checkpointer, ProcessorError, ProcessorFactory, RecordBatch, RecordProcessor, for_each_record,
+};
+use kcl_core::stream::{
+    GetRecordsOutput, IteratorPosition, Kinesis, ShardIterator, ShardPage, ShardPageToken,
+};
+use kcl_core::testing::{Fault, KinesisCall};
+use kcl_core::worker::Ports;
+use kcl_core::{Result, WorkerSettings};
+use tokio::time::{Instant, sleep};
+
+use super::fleet::{Fleet, faulty_kinesis, secs, shard_id};
+use super::laggy::SlowListing;
+
+#[tokio::test(start_paused = true)]
+async fn a_listing_that_hangs_does_not_hold_up_a_take_over() {
+    let mut fleet = Fleet::new(2);
+    fleet.start("a");
+    fleet.put(10);
+    fleet.drain().await;
+    let hangs = Arc::new(AtomicBool::new(false));
+    let is_hanging = Arc::clone(&hangs);
+    let ports = faulty_kinesis(&fleet, move |call| match call {
+        KinesisCall::ListShards(_) if is_hanging.load(Ordering::Relaxed) => Fault::Hang,
+        _ => Fault::None,
+    });
+    fleet.start_with("b", fleet.settings("b"), ports, fleet.recorder());
+    sleep(secs(20)).await;
+    hangs.store(true, Ordering::Relaxed);
+    sleep(secs(45)).await;
+    fleet.crash("a").await;
+    let crashed_at = Instant::now();
+    fleet.put(10);
+    fleet.drain().await;
+    let WorkerSettings { lease_scan_interval, failover_time, .. } = fleet.settings("a");
+    assert!(crashed_at.elapsed() <= failover_time + 3 * lease_scan_interval, "{:?}", crashed_at.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_listing_does_not_make_live_leases_look_expired() {
+    let mut fleet = Fleet::new(6);
+    let kinesis = Arc::new(SlowListing { inner: fleet.ports().kinesis, delay: secs(15) });
+    let ports = Ports { kinesis, ..fleet.ports() };
+    fleet.start_with("b", fleet.settings("b"), ports, fleet.recorder());
+    sleep(secs(2)).await;
+    fleet.start("a");
+    sleep(Duration::from_millis(13_100)).await;
+    let taken = fleet.count_events("b: LeaseTaken");
+    assert!(
+        taken <= 3,
+        "b took {taken} of 6 leases that a had renewed a moment ago: {:#?}",
+        fleet.events.lock().unwrap()
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shard_that_is_gone_is_not_stuck_by_a_listing_that_hangs() {
+    let mut fleet = Fleet::new(1);
+    fleet.put(10);
+    fleet.start("a");
+    fleet.drain().await;
+    fleet.stop("a").await;
+    fleet.split(&shard_id(0));
+    sleep(secs(10)).await;
+    fleet.kinesis.trim(&fleet.stream, fleet.kinesis.now()).unwrap();
+    fleet.put(10);
+    let gone = AtomicBool::new(false);
+    let once = AtomicUsize::new(0);
+    let ports = faulty_kinesis(&fleet, move |call| match call {
+        KinesisCall::GetShardIterator(..) => {
+            gone.store(true, Ordering::Relaxed);
+            Fault::None
+        }
+        KinesisCall::ListShards(_)
+            if gone.load(Ordering::Relaxed) && once.fetch_add(1, Ordering::Relaxed) == 0 =>
+        {
+            Fault::Hang
+        }
+        _ => Fault::None,
+    });
+    fleet.start_with("a", fleet.settings("a"), ports, fleet.recorder());
+    sleep(secs(3600)).await;
+    assert_eq!(fleet.oracle.outstanding(), 0, "{:#?}", fleet.events.lock().unwrap());
+}
+
+/// The first listing was made of two pages, between which the shard was split: it shows the parent as open.
+#[derive(Debug)]
+struct TornListing {
+    inner: Arc<dyn Kinesis>,
+    torn: AtomicBool,
+}
+
+#[async_trait]
+impl Kinesis for TornListing {
+    fn now(&self) -> Timestamp {
+        self.inner.now()
+    }
+
+    async fn list_shards(&self, stream: &StreamId, page: Option<&ShardPageToken>) -> Result<ShardPage> {
+        let mut out = self.inner.list_shards(stream, page).await?;
+        if self.torn.swap(false, Ordering::Relaxed) {
+            for shard in &mut out.shards {
+                shard.ending_sequence_number = None;
+            }
+        }
+        Ok(out)
+    }
+    async fn get_shard_iterator(
+        &self,
+        shard: &ShardKey,
+        position: &IteratorPosition,
+    ) -> Result<ShardIterator> {
+        self.inner.get_shard_iterator(shard, position).await
+    }
+    async fn get_records(&self, iterator: &ShardIterator, limit: u32) -> Result<GetRecordsOutput> {
+        self.inner.get_records(iterator, limit).await
+    }
+}
+
+/// A processor that takes two seconds to begin.
+struct Gate {
+    oracle: Arc<kcl_core::testing::DeliveryOracle>,
+}
+
+struct Gated {
+    oracle: Arc<kcl_core::testing::DeliveryOracle>,
+}
+
+impl ProcessorFactory for Gate {
+    fn create(&self, _: &ShardKey) -> Box<dyn RecordProcessor> {
+        Box::new(Gated { oracle: Arc::clone(&self.oracle) })
+    }
+}
+
+#[async_trait]
+impl RecordProcessor for Gated {
+    async fn initialize(&mut self, start: &kcl_core::processor::ShardStart) -> Result<(), ProcessorError> {
+        if start.shard.shard_id == shard_id(0) {
+            sleep(secs(2)).await;
+        }
+        Ok(())
+    }
+    async fn process_records(&mut self, batch: &RecordBatch, _: &Checkpointer) -> Result<(), ProcessorError> {
+        for record in &batch.records {
+            self.oracle.deliver(&batch.shard, record);
+        }
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_split_between_two_pages_of_the_first_listing_skips_nothing_under_latest() {
+    let mut fleet = Fleet::new(1);
+    fleet.split(&shard_id(0));
+    let kinesis = Arc::new(TornListing { inner: fleet.ports().kinesis, torn: AtomicBool::new(true) });
+    let settings = WorkerSettings { initial_position: InitialPosition::Latest, ..fleet.settings("a") };
+    fleet.start_with(
+        "a",
+        settings,
+        Ports { kinesis, ..fleet.ports() },
+        Gate { oracle: Arc::clone(&fleet.oracle) },
+    );
+    // The worker runs, and has a lease of the parent; the children wait for it.
+    sleep(Duration::from_millis(500)).await;
+    fleet.put(20);
+    sleep(secs(120)).await;
+    assert_eq!(
+        fleet.oracle.outstanding(),
+        0,
+        "{:#?}",
+        fleet
+            .rows()
+            .await
+            .iter()
+            .map(|r| (r.shard.shard_id.clone(), r.checkpoint.clone()))
+            .collect::<Vec<_>>()
+    );
+}
+
+/// `ListShards` fails, for this worker.
+fn cannot_list(fleet: &Fleet) -> Ports {
+    let listed = AtomicUsize::new(0);
+    let kinesis = kcl_core::testing::FaultyKinesis::new(fleet.ports().kinesis, move |call| match call {
+        KinesisCall::ListShards(_) if listed.fetch_add(1, Ordering::Relaxed) > 0 => {
+            Fault::Fail(kcl_core::ErrorKind::Throttled)
+        }
+        _ => Fault::None,
+    });
+    Ports { kinesis: Arc::new(kinesis), ..fleet.ports() }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_crash_at_the_end_of_a_shard_costs_one_failover_time() {
+    let mut fleet = Fleet::new(1);
+    fleet.start_with("a", fleet.settings("a"), cannot_list(&fleet), fleet.recorder());
+    sleep(secs(5)).await;
+    fleet.start("b");
+    sleep(secs(5)).await;
+    fleet.split(&shard_id(0));
+    fleet.put(20);
+    fleet.until("ended", || fleet.count_events("a: ShardEnded") == 1).await;
+    fleet.crash("a").await;
+    let crashed_at = Instant::now();
+    fleet.drain().await;
+    let settings = fleet.settings("b");
+    assert!(
+        crashed_at.elapsed() <= settings.failover_time + 3 * settings.lease_scan_interval,
+        "{:?}",
+        crashed_at.elapsed()
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deleted_row_of_an_unfinished_parent_is_made_again() {
+    let mut fleet = Fleet::new(1);
+    fleet.put(10);
+    let fails = for_each_record(|_: Record| async { Err("not yet".into()) });
+    fleet.start_with("a", fleet.settings("a"), fleet.ports(), fails);
+    fleet.until("taken", || fleet.count_events("LeaseTaken") == 1).await;
+    fleet.split(&shard_id(0));
+    sleep(secs(70)).await;
+    fleet.stop("a").await;
+    assert_eq!(fleet.rows().await.len(), 3);
+    let row = fleet.row(&shard_id(0)).await;
+    fleet.leases.delete(&row).await.unwrap();
+    fleet.start("a");
+    sleep(secs(200)).await;
+    assert_eq!(fleet.oracle.outstanding(), 0);
+}

@@ -1,0 +1,159 @@
+//! A planned stop in the midst of trouble.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use kcl_core::lease::LeaseChange;
+use kcl_core::model::{Checkpoint, Record, ShardKey};
+use kcl_core::processor::{Checkpointer, ProcessorError, RecordBatch, RecordProcessor, for_each_record};
+use kcl_core::testing::{Fault, LeaseCall};
+use kcl_core::{ErrorKind, WorkerSettings};
+use tokio::time::{Instant, sleep};
+
+use super::fleet::{Fleet, faulty_leases, secs, shard_id};
+
+#[tokio::test(start_paused = true)]
+async fn a_planned_stop_costs_no_duplicate_when_the_table_throttles_for_a_moment() {
+    let mut fleet = Fleet::new(1);
+    fleet.put(10);
+    let oracle = Arc::clone(&fleet.oracle);
+    let factory = for_each_record({
+        let stream = fleet.stream.clone();
+        move |record: Record| {
+            let (oracle, stream) = (Arc::clone(&oracle), stream.clone());
+            async move {
+                sleep(Duration::from_millis(300)).await;
+                oracle.deliver(&ShardKey::new(stream, shard_id(0)), &record);
+                Ok(())
+            }
+        }
+    });
+    let throttled_until = Instant::now() + Duration::from_millis(3_600);
+    let ports = faulty_leases(&fleet, move |call| match call {
+        LeaseCall::Update(_, LeaseChange::Checkpoint { .. }) if Instant::now() < throttled_until => {
+            Fault::Fail(ErrorKind::Throttled)
+        }
+        _ => Fault::None,
+    });
+    fleet.start_with("a", fleet.settings("a"), ports, factory);
+    sleep(secs(1)).await;
+    fleet.stop("a").await;
+    fleet.start("b");
+    sleep(secs(30)).await;
+    assert_eq!(fleet.assert_good(), 0, "duplicates of a planned stop");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_at_the_end_of_a_shard_does_not_wait_out_the_grace_period() {
+    let mut fleet = Fleet::new(1);
+    fleet.put(10);
+    fleet.split(&shard_id(0));
+    let ports = faulty_leases(&fleet, |call| match call {
+        LeaseCall::Update(_, LeaseChange::Checkpoint { checkpoint: Checkpoint::ShardEnd, .. }) => {
+            Fault::Fail(ErrorKind::Throttled)
+        }
+        _ => Fault::None,
+    });
+    fleet.start_with("a", fleet.settings("a"), ports, fleet.recorder());
+    sleep(secs(20)).await;
+    let asked_at = Instant::now();
+    fleet.stop("a").await;
+    let events = fleet.count_events("ShutdownForced");
+    fleet.start("b");
+    fleet.drain().await;
+    sleep(secs(5)).await;
+    assert!(
+        asked_at.elapsed() < secs(20) && events == 0,
+        "{events} forced, {} duplicates",
+        fleet.assert_good()
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_forced_shutdown_is_bounded() {
+    let mut fleet = Fleet::new(60);
+    fleet.put(2000);
+    let hangs = Arc::new(AtomicBool::new(false));
+    let is_hanging = Arc::clone(&hangs);
+    let ports = faulty_leases(&fleet, move |call| match call {
+        LeaseCall::Update(_, LeaseChange::Release) if is_hanging.load(Ordering::Relaxed) => Fault::Hang,
+        _ => Fault::None,
+    });
+    let factory = for_each_record(|_: Record| std::future::pending());
+    fleet.start_with("a", fleet.settings("a"), ports, factory);
+    sleep(secs(10)).await;
+    hangs.store(true, Ordering::Relaxed);
+    let asked_at = Instant::now();
+    fleet.stop("a").await;
+    let WorkerSettings { shutdown_grace, failover_time, .. } = fleet.settings("a");
+    assert!(asked_at.elapsed() <= shutdown_grace + failover_time * 2, "{:?}", asked_at.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_does_not_wait_for_the_table_to_be_prepared() {
+    let mut fleet = Fleet::new(1);
+    let ports = faulty_leases(&fleet, |call| match call {
+        LeaseCall::Prepare => Fault::Hang,
+        _ => Fault::None,
+    });
+    fleet.start_with("a", fleet.settings("a"), ports, fleet.recorder());
+    sleep(secs(1)).await;
+    let asked_at = Instant::now();
+    fleet.stop("a").await;
+    assert!(asked_at.elapsed() <= fleet.settings("a").shutdown_grace, "{:?}", asked_at.elapsed());
+}
+
+struct NeverLetsGo;
+
+#[async_trait]
+impl RecordProcessor for NeverLetsGo {
+    async fn process_records(&mut self, _: &RecordBatch, _: &Checkpointer) -> Result<(), ProcessorError> {
+        Ok(())
+    }
+    async fn lease_lost(&mut self) {
+        std::future::pending::<()>().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_lost_that_hangs_does_not_stick_the_shard() {
+    let mut fleet = Fleet::new(1);
+    let cut_off = Arc::new(AtomicBool::new(false));
+    let is_cut_off = Arc::clone(&cut_off);
+    let ports = faulty_leases(&fleet, move |_| {
+        if is_cut_off.load(Ordering::Relaxed) { Fault::Fail(ErrorKind::Transient) } else { Fault::None }
+    });
+    fleet.start_with("a", fleet.settings("a"), ports, |_: &ShardKey| NeverLetsGo);
+    sleep(secs(5)).await;
+    cut_off.store(true, Ordering::Relaxed);
+    sleep(secs(30)).await;
+    cut_off.store(false, Ordering::Relaxed);
+    sleep(secs(60)).await;
+    let events = fleet.events.lock().unwrap().len();
+    sleep(secs(3600)).await;
+    let after = fleet.events.lock().unwrap().len();
+    assert!(
+        fleet.count_events("LeaseTaken") > 1 || after > events,
+        "an hour of silence, the shard is nobody's"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_that_another_holds_is_not_reported_as_released() {
+    let mut fleet = Fleet::new(1);
+    let cut_off = Arc::new(AtomicBool::new(false));
+    let is_cut_off = Arc::clone(&cut_off);
+    let ports = faulty_leases(&fleet, move |_| {
+        if is_cut_off.load(Ordering::Relaxed) { Fault::Fail(ErrorKind::Transient) } else { Fault::None }
+    });
+    fleet.start_with("a", fleet.settings("a"), ports, |_: &ShardKey| NeverLetsGo);
+    sleep(secs(5)).await;
+    fleet.start("b");
+    cut_off.store(true, Ordering::Relaxed);
+    fleet.until("b has it", || fleet.count_events("b: LeaseTaken") == 1).await;
+    cut_off.store(false, Ordering::Relaxed);
+    fleet.stop("a").await;
+    assert_eq!(fleet.count_events("a: LeaseReleased"), 0);
+}
