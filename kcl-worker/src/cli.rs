@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum, value_parser};
 use kcl_core::model::{InitialPosition, Timestamp};
 
-/// Every record of the demo is kept in memory until its verdict, at some 1.5 KB each.
+/// Every record of the demo is kept in memory until its verdict, at some 700 bytes and its content each.
 pub const DEMO_RECORDS_MAX: u64 = 1_000_000;
 
 /// More than a person can watch; each is polled five times a second.

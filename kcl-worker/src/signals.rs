@@ -25,7 +25,6 @@ pub fn stop_on_signals() -> Result<CancellationToken, Failure> {
     // Owned by the process: it must still listen while everything else comes to its end.
     tokio::spawn(async move {
         signals.next().await;
-        eprintln!("Stopping. Once more to exit at once.");
         asked.cancel();
         signals.next().await;
         std::process::exit(STATUS_INTERRUPTED.into());

@@ -56,7 +56,7 @@ pub(super) fn open(path: &Path) -> Result<Lines, Failure> {
         }));
     }
     let name = format!("'{}'", path.display());
-    let file = File::open(path).map_err(|error| {
+    let file = open_file(path).map_err(|error| {
         Failure::usage(format!(
             "cannot open {name}: {error}; --input takes a readable file, or - for standard input"
         ))
@@ -64,6 +64,14 @@ pub(super) fn open(path: &Path) -> Result<Lines, Failure> {
     Ok(read_ahead(move |sender| {
         read_lines(BufReader::new(file), &name, &sender);
     }))
+}
+
+fn open_file(path: &Path) -> io::Result<File> {
+    let file = File::open(path)?;
+    if file.metadata()?.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    Ok(file)
 }
 
 /// Begins to make up `count` events.

@@ -89,7 +89,7 @@ impl fmt::Display for Report {
         writeln!(f, "  never put        {unknown}")?;
         writeln!(
             f,
-            "  duplicates       {duplicates} (permitted: what was not committed before a crash comes again)"
+            "  duplicates       {duplicates} (permitted: processed, but not committed before a crash or a move)"
         )?;
         match self.first_record {
             Some(time) => writeln!(f, "  first record     after {:.3} s", time.as_secs_f64())?,

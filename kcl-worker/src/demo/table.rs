@@ -5,7 +5,7 @@ use kcl_core::model::ShardId;
 use super::board::{ShardRow, ShardState};
 
 /// Rows shown: with all else, what fits on a terminal of 24 lines.
-const ROWS_MAX: usize = 12;
+const ROWS_MAX: usize = 10;
 
 /// The shards as a table. Those that have ended give way to the others if there are too many.
 pub(super) fn table(shards: &BTreeMap<ShardId, ShardRow>) -> String {
@@ -70,6 +70,6 @@ mod tests {
             .collect();
         let shown = table(&shards);
         assert!(!shown.contains("ended"), "{shown}");
-        assert!(shown.ends_with("and 8 shards more"), "{shown}");
+        assert!(shown.ends_with("and 10 shards more"), "{shown}");
     }
 }

@@ -18,9 +18,9 @@ const RATE_INTERVAL: Duration = Duration::from_secs(1);
 /// Log lines under the table.
 const LIVE_LOG_LINES: usize = 8;
 
-/// Clears from the cursor to the end of the screen, and keeps long lines from wrapping, which would break the count of
-/// lines that the next frame goes up.
-const FRAME_START: &str = "\x1b[J\x1b[?7l";
+/// Clears from the start of the line to the end of the screen, and keeps long lines from wrapping, which would break
+/// the count of lines that the next frame goes up.
+const FRAME_START: &str = "\r\x1b[J\x1b[?7l";
 
 /// Undoes that after each frame, so that the terminal is as it was whenever the demo ends.
 const FRAME_END: &str = "\x1b[?7h";

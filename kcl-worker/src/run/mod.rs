@@ -15,6 +15,7 @@ use kcl_core::aws::{AwsKinesis, DynamoDbLeaseStore, dynamodb_client, kinesis_cli
 use kcl_core::model::StreamId;
 use kcl_core::worker::{Ports, Worker};
 use tokio_util::sync::CancellationToken;
+use tracing::info;
 
 use crate::Failure;
 use crate::cli::RunArgs;
@@ -32,10 +33,11 @@ pub async fn run(args: &RunArgs, stop: CancellationToken) -> Result<(), Failure>
     let output = Arc::new(Output::new(stdout(), stop.clone()));
     let processors = JsonLines::factory(Arc::clone(&output));
     let worker = Worker::new(settings, ports, processors);
-    worker
-        .run(stop.cancelled_owned())
-        .await
-        .map_err(Failure::runtime)?;
+    let stopping = async {
+        stop.cancelled().await;
+        info!("stopping: what is in hand is finished and committed; a second signal exits at once");
+    };
+    worker.run(stopping).await.map_err(Failure::runtime)?;
     output.failure().map_or(Ok(()), Err)
 }
 
