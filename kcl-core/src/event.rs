@@ -180,8 +180,6 @@ impl Events {
 
 impl fmt::Debug for Events {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Events")
-            .field("worker", &self.worker)
-            .finish_non_exhaustive()
+        f.debug_struct("Events").field("worker", &self.worker).finish_non_exhaustive()
     }
 }

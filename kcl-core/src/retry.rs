@@ -39,12 +39,7 @@ impl Retry {
             .with_randomization_factor(0.0)
             .with_max_elapsed_time(None)
             .build();
-        Self {
-            schedule,
-            max: delays.max,
-            jitter: fastrand::Rng::with_seed(seed),
-            failed_attempts: 0,
-        }
+        Self { schedule, max: delays.max, jitter: fastrand::Rng::with_seed(seed), failed_attempts: 0 }
     }
 
     /// Another attempt failed: how long to wait before the next.
@@ -74,10 +69,9 @@ pub(crate) async fn within<T>(
 ) -> Result<T> {
     match tokio::time::timeout(limit, call).await {
         Ok(outcome) => outcome,
-        Err(_) => Err(Error::new(
-            ErrorKind::Transient,
-            format!("{operation} gave no answer within {limit:?}"),
-        )),
+        Err(_) => {
+            Err(Error::new(ErrorKind::Transient, format!("{operation} gave no answer within {limit:?}")))
+        }
     }
 }
 
@@ -85,10 +79,8 @@ pub(crate) async fn within<T>(
 mod tests {
     use super::*;
 
-    const DELAYS: RetryDelays = RetryDelays {
-        initial: Duration::from_millis(100),
-        max: Duration::from_secs(2),
-    };
+    const DELAYS: RetryDelays =
+        RetryDelays { initial: Duration::from_millis(100), max: Duration::from_secs(2) };
 
     #[test]
     fn delays_double_up_to_the_longest_and_jitter_takes_at_most_half() {

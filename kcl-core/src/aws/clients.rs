@@ -3,11 +3,16 @@
 //! The SDK retries with a jitter of its own, which no seed controls, and hides that the first attempt may have been
 //! applied. A lease protocol must see a lost response.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_kinesis::config::BehaviorVersion;
 use aws_sdk_kinesis::config::retry::RetryConfig;
 use aws_sdk_kinesis::config::timeout::TimeoutConfig;
+
+use super::{AwsKinesis, DynamoDbLeaseStore};
+use crate::model::StreamId;
+use crate::worker::Ports;
 
 /// How long a connection may take to open. Within a region it takes milliseconds.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -32,11 +37,7 @@ pub const KINESIS_OPERATION_TIMEOUT: Duration = Duration::from_secs(30);
 /// [`AwsKinesis`](super::AwsKinesis) does the same to any client it is given.
 pub fn kinesis_client(config: impl Into<aws_sdk_kinesis::config::Builder>) -> aws_sdk_kinesis::Client {
     let config = config.into().build();
-    let timeouts = complete(
-        config.timeout_config(),
-        KINESIS_READ_TIMEOUT,
-        KINESIS_OPERATION_TIMEOUT,
-    );
+    let timeouts = complete(config.timeout_config(), KINESIS_READ_TIMEOUT, KINESIS_OPERATION_TIMEOUT);
     let config = config
         .to_builder()
         .behavior_version(BehaviorVersion::v2026_01_12())
@@ -51,17 +52,25 @@ pub fn kinesis_client(config: impl Into<aws_sdk_kinesis::config::Builder>) -> aw
 /// [`DynamoDbLeaseStore`](super::DynamoDbLeaseStore) does the same to any client it is given.
 pub fn dynamodb_client(config: impl Into<aws_sdk_dynamodb::config::Builder>) -> aws_sdk_dynamodb::Client {
     let config = config.into().build();
-    let timeouts = complete(
-        config.timeout_config(),
-        DYNAMODB_READ_TIMEOUT,
-        DYNAMODB_OPERATION_TIMEOUT,
-    );
+    let timeouts = complete(config.timeout_config(), DYNAMODB_READ_TIMEOUT, DYNAMODB_OPERATION_TIMEOUT);
     let config = config
         .to_builder()
         .behavior_version(BehaviorVersion::v2026_01_12())
         .retry_config(RetryConfig::disabled())
         .timeout_config(timeouts);
     aws_sdk_dynamodb::Client::from_conf(config.build())
+}
+
+/// Everything that a [`Worker`](crate::worker::Worker) of `stream` needs, with its leases in the DynamoDB table
+/// `lease_table`, which is created on first use.
+///
+/// `config` is an SDK configuration such as `&aws_config::SdkConfig`.
+pub fn ports<C>(config: C, stream: &StreamId, lease_table: &str) -> Ports
+where
+    C: Copy + Into<aws_sdk_kinesis::config::Builder> + Into<aws_sdk_dynamodb::config::Builder>,
+{
+    let leases = DynamoDbLeaseStore::new(dynamodb_client(config), lease_table, stream.clone());
+    Ports { kinesis: Arc::new(AwsKinesis::new(kinesis_client(config))), leases: Arc::new(leases) }
 }
 
 /// The time-outs that the user set, and ours for the rest.
@@ -92,9 +101,7 @@ mod tests {
 
     #[test]
     fn a_time_out_of_the_user_stands_and_the_others_are_filled_in() {
-        let own = TimeoutConfig::builder()
-            .read_timeout(Duration::from_millis(77))
-            .build();
+        let own = TimeoutConfig::builder().read_timeout(Duration::from_millis(77)).build();
         let client = kinesis_client(Builder::new().timeout_config(own));
         let timeouts = client.config().timeout_config().unwrap();
         assert_eq!(timeouts.read_timeout(), Some(Duration::from_millis(77)));

@@ -33,10 +33,7 @@ pub struct DynamoDbLeaseStore {
 impl DynamoDbLeaseStore {
     /// Keeps the leases of `stream` in `table_name`. Uses the configuration of `client`, with retries off and with
     /// time-outs where it sets none: see [`dynamodb_client`].
-    #[expect(
-        clippy::needless_pass_by_value,
-        reason = "a client with our settings takes its place"
-    )]
+    #[expect(clippy::needless_pass_by_value, reason = "a client with our settings takes its place")]
     pub fn new(client: Client, table_name: impl Into<String>, stream: StreamId) -> Self {
         let endpoint = Endpoint::default();
         let config = client.config().to_builder().interceptor(endpoint.clone());
@@ -44,19 +41,13 @@ impl DynamoDbLeaseStore {
         Self {
             client: dynamodb_client(config),
             errors: ErrorContext { endpoint, region },
-            rows: LeaseRows {
-                table: table_name.into(),
-                stream,
-            },
+            rows: LeaseRows { table: table_name.into(), stream },
         }
     }
 
     /// A call on one row, as error messages name it.
     fn call(&self, operation: &str, shard: &ShardKey) -> String {
-        format!(
-            "{operation} of row '{}' in lease table '{}'",
-            shard.shard_id, self.rows.table
-        )
+        format!("{operation} of row '{}' in lease table '{}'", shard.shard_id, self.rows.table)
     }
 
     /// The lease of a row that was asked for by its key.
@@ -68,10 +59,7 @@ impl DynamoDbLeaseStore {
             Some(lease) => Ok(Some(lease)),
             None => Err(Error::new(
                 ErrorKind::Corrupt,
-                format!(
-                    "row '{}' in lease table '{}' is no lease",
-                    shard.shard_id, self.rows.table
-                ),
+                format!("row '{}' in lease table '{}' is no lease", shard.shard_id, self.rows.table),
             )),
         }
     }
@@ -80,11 +68,7 @@ impl DynamoDbLeaseStore {
 #[async_trait]
 impl LeaseStore for DynamoDbLeaseStore {
     async fn prepare(&self) -> Result<()> {
-        let table = LeaseTable {
-            client: &self.client,
-            errors: &self.errors,
-            name: &self.rows.table,
-        };
+        let table = LeaseTable { client: &self.client, errors: &self.errors, name: &self.rows.table };
         table.prepare().await
     }
 
@@ -99,7 +83,7 @@ impl LeaseStore for DynamoDbLeaseStore {
                 .set_exclusive_start_key(start)
                 .send()
                 .await
-                .map_err(|error| self.errors.error(&call, error))?;
+                .map_err(|error| self.errors.error(&call, &error))?;
             for item in page.items() {
                 leases.extend(self.rows.decode(item)?);
             }
@@ -108,10 +92,7 @@ impl LeaseStore for DynamoDbLeaseStore {
                 return Ok(leases);
             }
         }
-        Err(Error::new(
-            ErrorKind::Corrupt,
-            format!("{call} did not end after {PAGES_MAX} pages"),
-        ))
+        Err(Error::new(ErrorKind::Corrupt, format!("{call} did not end after {PAGES_MAX} pages")))
     }
 
     async fn get(&self, shard: &ShardKey) -> Result<Option<Lease>> {
@@ -121,10 +102,8 @@ impl LeaseStore for DynamoDbLeaseStore {
             .table_name(&self.rows.table)
             .key(LEASE_KEY, self.rows.key(shard)?)
             .consistent_read(true);
-        let output = request
-            .send()
-            .await
-            .map_err(|error| self.errors.error(&self.call("GetItem", shard), error))?;
+        let output =
+            request.send().await.map_err(|error| self.errors.error(&self.call("GetItem", shard), &error))?;
         self.lease(shard, output.item.as_ref())
     }
 
@@ -142,7 +121,7 @@ impl LeaseStore for DynamoDbLeaseStore {
         if let Some(PutItemError::ConditionalCheckFailedException(lost)) = error.as_service_error() {
             return Ok(Conditional::Lost(self.lease(&lease.shard, lost.item())?));
         }
-        Err(self.errors.error(&self.call("PutItem", &lease.shard), error))
+        Err(self.errors.error(&self.call("PutItem", &lease.shard), &error))
     }
 
     async fn update(&self, seen: &Lease, change: &LeaseChange) -> Result<Conditional> {
@@ -167,15 +146,12 @@ impl LeaseStore for DynamoDbLeaseStore {
         if let Some(UpdateItemError::ConditionalCheckFailedException(lost)) = error.as_service_error() {
             return Ok(Conditional::Lost(self.lease(&seen.shard, lost.item())?));
         }
-        Err(self.errors.error(&self.call("UpdateItem", &seen.shard), error))
+        Err(self.errors.error(&self.call("UpdateItem", &seen.shard), &error))
     }
 
     async fn delete(&self, seen: &Lease) -> Result<bool> {
         let mut values = Values::new();
-        let condition = format!(
-            "attribute_not_exists(leaseKey) OR ({})",
-            unchanged(seen, &mut values)
-        );
+        let condition = format!("attribute_not_exists(leaseKey) OR ({})", unchanged(seen, &mut values));
         let request = self
             .client
             .delete_item()
@@ -187,7 +163,7 @@ impl LeaseStore for DynamoDbLeaseStore {
             Ok(_) => Ok(true),
             Err(error) => match error.as_service_error() {
                 Some(DeleteItemError::ConditionalCheckFailedException(_)) => Ok(false),
-                _ => Err(self.errors.error(&self.call("DeleteItem", &seen.shard), error)),
+                _ => Err(self.errors.error(&self.call("DeleteItem", &seen.shard), &error)),
             },
         }
     }

@@ -12,13 +12,15 @@ use aws_sdk_kinesis::operation::RequestId;
 use super::endpoint::Endpoint;
 use crate::error::{Error, ErrorKind};
 
-const CREDENTIALS_ADVICE: &str = "Credentials are looked for in the environment (AWS_ACCESS_KEY_ID and \
-    AWS_SECRET_ACCESS_KEY), the shared files (~/.aws/credentials and ~/.aws/config, profile AWS_PROFILE), a web \
-    identity token, and the container's or the instance's role; provide one of them.";
-
-const REGION_ADVICE: &str = "No region is set: set AWS_REGION, or a region in the profile.";
+const SETTINGS_ADVICE: &str = "Nothing was sent yet, so a setting is missing or wrong. The region comes from \
+    AWS_REGION or the profile; the endpoint, if it is not the usual one, from AWS_ENDPOINT_URL; credentials from the \
+    environment (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY), the shared files (~/.aws/credentials and \
+    ~/.aws/config, profile AWS_PROFILE), a web identity token, or the role of the container or the instance.";
 
 const REACH_ADVICE: &str = "Check the network, the region, and AWS_ENDPOINT_URL if it is set.";
+
+const STRANGER_ADVICE: &str =
+    "The answer is not that of the service: check AWS_ENDPOINT_URL, and proxies on the way.";
 
 /// Turns the errors of one client into ours.
 #[derive(Debug, Clone)]
@@ -38,25 +40,18 @@ struct Diagnosis {
 
 impl ErrorContext {
     /// Our error for a failed `call`, such as `ListShards of stream 'orders'`.
-    pub(super) fn error<E>(&self, call: &str, error: SdkError<E>) -> Error
+    pub(super) fn error<E>(&self, call: &str, error: &SdkError<E>) -> Error
     where
         E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
     {
-        let Diagnosis {
-            kind,
-            problem,
-            advice,
-        } = self.diagnose(&error);
+        let Diagnosis { kind, problem, advice } = self.diagnose(error);
         let place = match (self.endpoint.get(), &self.region) {
             (Some(endpoint), _) => format!(" at {endpoint}"),
             (None, Some(region)) => format!(" in region '{region}'"),
             (None, None) => String::new(),
         };
-        let ours = Error::new(kind, format!("{call}{place} failed: {problem}. {advice}"));
-        match error.into_source() {
-            Ok(source) => ours.with_source(source),
-            Err(_) => ours,
-        }
+        // Without a source: its text is in the message.
+        Error::new(kind, format!("{call}{place} failed: {problem}. {advice}"))
     }
 
     fn diagnose<E>(&self, error: &SdkError<E>) -> Diagnosis
@@ -66,15 +61,14 @@ impl ErrorContext {
         match error {
             SdkError::ServiceError(answer) => service_error(answer.err(), answer.raw(), error.request_id()),
             SdkError::ResponseError(answer) => bad_answer(error, answer.raw()),
-            SdkError::DispatchFailure(failure) => self.dispatch_failure(error, failure.as_connector_error()),
-            SdkError::TimeoutError(_) => Diagnosis {
-                kind: ErrorKind::Transient,
-                problem: chain(error),
-                advice: REACH_ADVICE,
+            SdkError::DispatchFailure(failure) => match failure.as_connector_error() {
+                Some(cause) => self.dispatch_failure(cause),
+                None => unreachable_service(error),
             },
+            SdkError::TimeoutError(_) => unreachable_service(error),
             _ => Diagnosis {
                 kind: ErrorKind::Refused,
-                problem: chain(error),
+                problem: causes(error),
                 advice: "The request could not be built from these arguments.",
             },
         }
@@ -82,22 +76,17 @@ impl ErrorContext {
 
     /// A request that got no answer. If none of this client's requests was ever sent, its settings are at fault, and
     /// waiting does not mend them. Later the same symptoms are a passing failure to renew credentials.
-    fn dispatch_failure(&self, error: &dyn StdError, cause: Option<&ConnectorError>) -> Diagnosis {
+    fn dispatch_failure(&self, cause: &ConnectorError) -> Diagnosis {
         let unsent = self.endpoint.get().is_none();
-        let (kind, advice) = match cause {
-            Some(cause) if cause.is_user() => (ErrorKind::Refused, REACH_ADVICE),
-            Some(cause) if unsent && cause.is_other() && self.region.is_none() => {
-                (ErrorKind::Refused, REGION_ADVICE)
-            }
-            Some(cause) if unsent && cause.is_other() => (ErrorKind::Refused, CREDENTIALS_ADVICE),
-            _ => (ErrorKind::Transient, REACH_ADVICE),
-        };
-        Diagnosis {
-            kind,
-            problem: chain(error),
-            advice,
+        if cause.is_user() || (unsent && cause.is_other()) {
+            return Diagnosis { kind: ErrorKind::Refused, problem: causes(cause), advice: SETTINGS_ADVICE };
         }
+        unreachable_service(cause)
     }
+}
+
+fn unreachable_service(error: &dyn StdError) -> Diagnosis {
+    Diagnosis { kind: ErrorKind::Transient, problem: causes(error), advice: REACH_ADVICE }
 }
 
 /// The service said no.
@@ -130,20 +119,10 @@ fn bad_answer(error: &dyn StdError, answer: &HttpResponse) -> Diagnosis {
         500.. => (ErrorKind::Transient, REACH_ADVICE),
         429 => (ErrorKind::Throttled, REACH_ADVICE),
         _ if broke_off => (ErrorKind::Transient, REACH_ADVICE),
-        200..=299 => (
-            ErrorKind::Corrupt,
-            "The answer is not that of the service: check AWS_ENDPOINT_URL, and proxies on the way.",
-        ),
-        _ => (
-            ErrorKind::Refused,
-            "The answer is not that of the service: check AWS_ENDPOINT_URL, and proxies on the way.",
-        ),
+        200..=299 => (ErrorKind::Corrupt, STRANGER_ADVICE),
+        _ => (ErrorKind::Refused, STRANGER_ADVICE),
     };
-    Diagnosis {
-        kind,
-        problem: format!("{} (HTTP {status})", chain(error)),
-        advice,
-    }
+    Diagnosis { kind, problem: format!("{} (HTTP {status})", causes(error)), advice }
 }
 
 /// What a code of the service asks of us. The codes are those of the Kinesis and DynamoDB API references, and of the
@@ -164,14 +143,12 @@ fn meaning(code: &str, status: u16) -> (ErrorKind, &'static str) {
             "Call less often, share the stream with fewer consumers, or raise the limit.",
         ),
         "ExpiredIteratorException" => (ErrorKind::IteratorExpired, "Get a new iterator."),
-        "ResourceNotFoundException" => (
-            ErrorKind::NotFound,
-            "Check the name, the account of the credentials, and the region.",
-        ),
-        "AccessDeniedException" | "AccessDenied" | "UnauthorizedOperation" | "NotAuthorized" => (
-            ErrorKind::Refused,
-            "Allow this action on this resource in the policy of the role or user.",
-        ),
+        "ResourceNotFoundException" => {
+            (ErrorKind::NotFound, "Check the name, the account of the credentials, and the region.")
+        }
+        "AccessDeniedException" | "AccessDenied" | "UnauthorizedOperation" | "NotAuthorized" => {
+            (ErrorKind::Refused, "Allow this action on this resource in the policy of the role or user.")
+        }
         "UnrecognizedClientException"
         | "InvalidClientTokenId"
         | "InvalidSignatureException"
@@ -204,22 +181,22 @@ fn meaning(code: &str, status: u16) -> (ErrorKind, &'static str) {
         | "ExpiredNextTokenException" => (ErrorKind::Transient, "Try again."),
         _ if status >= 500 => (ErrorKind::Transient, "Try again."),
         _ if status == 429 => (ErrorKind::Throttled, "Call less often."),
-        _ => (
-            ErrorKind::Refused,
-            "The service does not accept these arguments; trying again does not help.",
-        ),
+        _ => (ErrorKind::Refused, "The service does not accept these arguments; trying again does not help."),
     }
 }
 
-/// An error and its causes, in a line.
-fn chain(error: &dyn StdError) -> String {
-    let mut text = error.to_string();
+/// The causes of an error in a line, without its own text, which is only the SDK's name for the case. The first
+/// sentence is enough: after it the SDK explains itself to programmers.
+fn causes(error: &dyn StdError) -> String {
+    let mut text = String::new();
     let mut cause = error.source();
     while let Some(error) = cause {
-        text = format!("{text}: {error}");
+        let separator = if text.is_empty() { "" } else { ": " };
+        text = format!("{text}{separator}{error}");
         cause = error.source();
     }
-    text
+    let first_sentence = text.split(". ").next().unwrap_or_default();
+    first_sentence.trim_end_matches('.').to_owned()
 }
 
 #[cfg(test)]

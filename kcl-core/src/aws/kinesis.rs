@@ -25,18 +25,12 @@ pub struct AwsKinesis {
 impl AwsKinesis {
     /// Uses the configuration of `client`, with retries off and with time-outs where it sets none: see
     /// [`kinesis_client`].
-    #[expect(
-        clippy::needless_pass_by_value,
-        reason = "a client with our settings takes its place"
-    )]
+    #[expect(clippy::needless_pass_by_value, reason = "a client with our settings takes its place")]
     pub fn new(client: Client) -> Self {
         let endpoint = Endpoint::default();
         let config = client.config().to_builder().interceptor(endpoint.clone());
         let region = client.config().region().map(ToString::to_string);
-        Self {
-            client: kinesis_client(config),
-            errors: ErrorContext { endpoint, region },
-        }
+        Self { client: kinesis_client(config), errors: ErrorContext { endpoint, region } }
     }
 }
 
@@ -50,15 +44,9 @@ impl Kinesis for AwsKinesis {
             Some(token) => request.next_token(&token.0),
         };
         let call = format!("ListShards of stream '{stream}'");
-        let output = request
-            .send()
-            .await
-            .map_err(|error| self.errors.error(&call, error))?;
+        let output = request.send().await.map_err(|error| self.errors.error(&call, &error))?;
         let shards = output.shards.unwrap_or_default();
-        Ok(ShardPage {
-            shards: shards.into_iter().map(shard).collect::<Result<_>>()?,
-            next: output.next_token.map(ShardPageToken),
-        })
+        Ok(ShardPage { shards: read_all(&call, shards, shard)?, next: output.next_token.map(ShardPageToken) })
     }
 
     async fn get_shard_iterator(
@@ -85,15 +73,9 @@ impl Kinesis for AwsKinesis {
                 .starting_sequence_number(number.as_str()),
         };
         let call = format!("GetShardIterator of shard '{shard}' for {position:?}");
-        let output = request
-            .send()
-            .await
-            .map_err(|error| self.errors.error(&call, error))?;
+        let output = request.send().await.map_err(|error| self.errors.error(&call, &error))?;
         match output.shard_iterator {
-            Some(token) => Ok(ShardIterator {
-                shard: shard.clone(),
-                token,
-            }),
+            Some(token) => Ok(ShardIterator { shard: shard.clone(), token }),
             None => Err(corrupt(format!("{call} returned no iterator"))),
         }
     }
@@ -107,46 +89,40 @@ impl Kinesis for AwsKinesis {
             .limit(i32::try_from(limit).unwrap_or(i32::MAX))
             .send()
             .await
-            .map_err(|error| self.errors.error(&call, error))?;
+            .map_err(|error| self.errors.error(&call, &error))?;
         let children = output.child_shards.unwrap_or_default();
         Ok(GetRecordsOutput {
-            records: output
-                .records
-                .into_iter()
-                .map(|record| user_record(record, &iterator.shard))
-                .collect::<Result<_>>()?,
-            next: output.next_shard_iterator.map(|token| ShardIterator {
-                shard: iterator.shard.clone(),
-                token,
-            }),
+            records: read_all(&call, output.records, record)?,
+            next: output
+                .next_shard_iterator
+                .map(|token| ShardIterator { shard: iterator.shard.clone(), token }),
             millis_behind_latest: output
                 .millis_behind_latest
                 .and_then(|millis| u64::try_from(millis).ok())
                 .unwrap_or(0),
-            children: children.into_iter().map(child_shard).collect::<Result<_>>()?,
+            children: read_all(&call, children, child_shard)?,
         })
     }
 }
 
+/// Reads each item of an answer to `call`, which the error names.
+fn read_all<T, U>(call: &str, items: Vec<T>, read: fn(T) -> Result<U>) -> Result<Vec<U>> {
+    let items = items.into_iter().map(read).collect::<Result<_>>();
+    items.map_err(|error| corrupt(format!("{call} returned what cannot be read: {error}")))
+}
+
 fn shard(shard: sdk::Shard) -> Result<Shard> {
     let hash_key_range = hash_key_range(&shard.shard_id, shard.hash_key_range)?;
-    let numbers = shard.sequence_number_range.ok_or_else(|| {
-        corrupt(format!(
-            "shard '{}' is listed without its sequence number range",
-            shard.shard_id
-        ))
-    })?;
+    let numbers = shard
+        .sequence_number_range
+        .ok_or_else(|| corrupt(format!("shard '{}' has no sequence number range", shard.shard_id)))?;
     Ok(Shard {
         hash_key_range,
         shard_id: ShardId::new(shard.shard_id),
         parent: shard.parent_shard_id.map(ShardId::new),
         adjacent_parent: shard.adjacent_parent_shard_id.map(ShardId::new),
         starting_sequence_number: numbers.starting_sequence_number.parse()?,
-        ending_sequence_number: numbers
-            .ending_sequence_number
-            .as_deref()
-            .map(str::parse)
-            .transpose()?,
+        ending_sequence_number: numbers.ending_sequence_number.as_deref().map(str::parse).transpose()?,
     })
 }
 
@@ -159,32 +135,22 @@ fn child_shard(child: sdk::ChildShard) -> Result<ChildShard> {
 }
 
 fn hash_key_range(shard_id: &str, range: Option<sdk::HashKeyRange>) -> Result<HashKeyRange> {
-    let (start, end) = range
-        .map(|range| (range.starting_hash_key, range.ending_hash_key))
-        .unwrap_or_default();
+    let (start, end) =
+        range.map(|range| (range.starting_hash_key, range.ending_hash_key)).unwrap_or_default();
     match (start.parse(), end.parse()) {
         (Ok(start), Ok(end)) => Ok(HashKeyRange { start, end }),
-        _ => Err(corrupt(format!(
-            "shard '{shard_id}' is listed with the hash keys '{start}' to '{end}'"
-        ))),
+        _ => Err(corrupt(format!("shard '{shard_id}' has the hash keys '{start}' to '{end}'"))),
     }
 }
 
-fn user_record(record: sdk::Record, shard: &ShardKey) -> Result<Record> {
+fn record(record: sdk::Record) -> Result<Record> {
     let sequence_number: SequenceNumber = record.sequence_number.parse()?;
-    let arrival = record
-        .approximate_arrival_timestamp
-        .and_then(|time| time.to_millis().ok());
+    let arrival = record.approximate_arrival_timestamp.and_then(|time| time.to_millis().ok());
     let Some(arrival) = arrival else {
-        return Err(corrupt(format!(
-            "record {sequence_number} of shard '{shard}' has no arrival time"
-        )));
+        return Err(corrupt(format!("record {sequence_number} has no arrival time")));
     };
     Ok(Record {
-        position: RecordPosition {
-            sequence_number,
-            sub_sequence_number: 0,
-        },
+        position: RecordPosition { sequence_number, sub_sequence_number: 0 },
         partition_key: record.partition_key.unwrap_or_default(),
         approximate_arrival: Timestamp::from_millis(arrival),
         data: Bytes::from(record.data.into_inner()),

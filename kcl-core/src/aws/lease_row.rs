@@ -86,14 +86,8 @@ impl LeaseRows {
     ///
     /// Parents and children come in ascending order, since the table keeps none.
     pub(super) fn decode(&self, item: &Item) -> Result<Option<Lease>> {
-        let row = RowReader {
-            table: &self.table,
-            item,
-        };
-        if row
-            .string(ENTITY_TYPE)?
-            .is_some_and(|kind| kind != ENTITY_TYPE_LEASE)
-        {
+        let row = RowReader { table: &self.table, item };
+        if row.string(ENTITY_TYPE)?.is_some_and(|kind| kind != ENTITY_TYPE_LEASE) {
             return Ok(None);
         }
         if let Some(streams) = row.string(STREAM_NAME)? {
@@ -135,10 +129,9 @@ pub(super) fn shard_set(shards: &[ShardId]) -> AttributeValue {
 /// The two attributes of a checkpoint: position, and index in the aggregate.
 pub(super) fn checkpoint(checkpoint: &Checkpoint) -> (AttributeValue, AttributeValue) {
     match checkpoint {
-        Checkpoint::At(position) => (
-            string(position.sequence_number.as_str()),
-            number(position.sub_sequence_number),
-        ),
+        Checkpoint::At(position) => {
+            (string(position.sequence_number.as_str()), number(position.sub_sequence_number))
+        }
         sentinel => (string(sentinel.to_string()), number(0)),
     }
 }
@@ -203,9 +196,7 @@ impl<'a> RowReader<'a> {
 
     fn sequence_number(&self, digits: &str) -> Result<SequenceNumber> {
         let problem = "which is neither a sequence number nor a sentinel";
-        digits
-            .parse()
-            .map_err(|_| self.corrupt(CHECKPOINT, &format!("is '{digits}', {problem}")))
+        digits.parse().map_err(|_| self.corrupt(CHECKPOINT, &format!("is '{digits}', {problem}")))
     }
 
     fn hash_key_range(&self) -> Result<Option<HashKeyRange>> {
@@ -235,10 +226,7 @@ impl<'a> RowReader<'a> {
         };
         Error::new(
             ErrorKind::Corrupt,
-            format!(
-                "attribute '{attribute}' of row '{row}' in lease table '{}' {problem}",
-                self.table
-            ),
+            format!("attribute '{attribute}' of row '{row}' in lease table '{}' {problem}", self.table),
         )
     }
 }

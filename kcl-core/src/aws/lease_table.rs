@@ -15,7 +15,7 @@ use super::lease_row::LEASE_KEY;
 use crate::error::{Error, ErrorKind, Result};
 
 /// How often a table that is being created is looked at. It takes DynamoDB some seconds, and an emulator none.
-const POLL_INTERVAL: Duration = Duration::from_millis(200);
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 /// How long a table may take to be created or deleted. The Java KCL waits as long (`DynamoDBLeaseRefresher.java`).
 const WAIT_MAX: Duration = Duration::from_mins(10);
@@ -70,25 +70,17 @@ impl LeaseTable<'_> {
         match self.client.describe_table().table_name(self.name).send().await {
             Ok(output) => Ok(output.table),
             Err(error) => {
-                if error
-                    .as_service_error()
-                    .is_some_and(DescribeTableError::is_resource_not_found_exception)
-                {
+                if error.as_service_error().is_some_and(DescribeTableError::is_resource_not_found_exception) {
                     return Ok(None);
                 }
-                Err(self
-                    .errors
-                    .error(&format!("DescribeTable of '{}'", self.name), error))
+                Err(self.errors.error(&format!("DescribeTable of '{}'", self.name), &error))
             }
         }
     }
 
     /// On demand, so that nobody has to plan for its load. Another worker may be first.
     async fn create(&self) -> Result<()> {
-        let key = KeySchemaElement::builder()
-            .attribute_name(LEASE_KEY)
-            .key_type(KeyType::Hash)
-            .build();
+        let key = KeySchemaElement::builder().attribute_name(LEASE_KEY).key_type(KeyType::Hash).build();
         let definition = AttributeDefinition::builder()
             .attribute_name(LEASE_KEY)
             .attribute_type(ScalarAttributeType::S)
@@ -106,15 +98,11 @@ impl LeaseTable<'_> {
         match request.send().await {
             Ok(_) => Ok(()),
             Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(CreateTableError::is_resource_in_use_exception) =>
+                if error.as_service_error().is_some_and(CreateTableError::is_resource_in_use_exception) =>
             {
                 Ok(())
             }
-            Err(error) => Err(self
-                .errors
-                .error(&format!("CreateTable of '{}'", self.name), error)),
+            Err(error) => Err(self.errors.error(&format!("CreateTable of '{}'", self.name), &error)),
         }
     }
 
@@ -124,9 +112,8 @@ impl LeaseTable<'_> {
             .iter()
             .map(|key| {
                 let definitions = table.attribute_definitions();
-                let definition = definitions
-                    .iter()
-                    .find(|definition| definition.attribute_name == key.attribute_name);
+                let definition =
+                    definitions.iter().find(|definition| definition.attribute_name == key.attribute_name);
                 let of_type = definition.map_or("?", |definition| definition.attribute_type.as_str());
                 format!("{} {} of type {of_type}", key.key_type, key.attribute_name)
             })
@@ -142,9 +129,6 @@ impl LeaseTable<'_> {
     }
 
     fn refused(&self, problem: &str) -> Error {
-        Error::new(
-            ErrorKind::Refused,
-            format!("lease table '{}' {problem}", self.name),
-        )
+        Error::new(ErrorKind::Refused, format!("lease table '{}' {problem}", self.name))
     }
 }

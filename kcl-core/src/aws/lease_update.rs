@@ -42,10 +42,7 @@ pub(super) fn update(seen: &Lease, change: &LeaseChange, values: &mut Values) ->
              ADD ownerSwitchesSinceCheckpoint :one"
         }
         LeaseChange::Renew => "SET leaseCounter = :counter",
-        LeaseChange::Checkpoint {
-            checkpoint: position,
-            children,
-        } => {
+        LeaseChange::Checkpoint { checkpoint: position, children } => {
             let (sequence_number, sub_sequence_number) = checkpoint(position);
             bind(":checkpoint", sequence_number);
             bind(":sub", sub_sequence_number);
@@ -70,10 +67,7 @@ mod tests {
     use crate::model::{Checkpoint, RecordPosition, ShardId, ShardKey, StreamId, WorkerId};
 
     fn seen(owner: Option<&str>) -> Lease {
-        let shard = ShardKey::new(
-            StreamId::named("orders").unwrap(),
-            ShardId::new("shardId-000000000000"),
-        );
+        let shard = ShardKey::new(StreamId::named("orders").unwrap(), ShardId::new("shardId-000000000000"));
         let mut lease = Lease::unowned(shard, Checkpoint::TrimHorizon, Vec::new());
         lease.counter = 41;
         lease.owner = owner.map(|name| WorkerId::new(name).unwrap());
@@ -81,9 +75,7 @@ mod tests {
     }
 
     fn take(by: &str) -> LeaseChange {
-        LeaseChange::Take {
-            by: WorkerId::new(by).unwrap(),
-        }
+        LeaseChange::Take { by: WorkerId::new(by).unwrap() }
     }
 
     fn checkpoint(children: &[&str]) -> LeaseChange {
@@ -100,10 +92,7 @@ mod tests {
     fn names(expressions: &[&str]) -> Vec<String> {
         let text = expressions.join(" ");
         let words = text.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != ':');
-        let mut names: Vec<String> = words
-            .filter(|word| word.starts_with(':'))
-            .map(str::to_owned)
-            .collect();
+        let mut names: Vec<String> = words.filter(|word| word.starts_with(':')).map(str::to_owned).collect();
         names.sort();
         names.dedup();
         names
@@ -135,11 +124,7 @@ mod tests {
     fn only_a_take_from_another_owner_counts_as_a_switch() {
         for (owner, counted) in [(None, false), (Some("me"), false), (Some("rival"), true)] {
             let expression = update(&seen(owner), &take("me"), &mut Values::new());
-            assert_eq!(
-                expression.contains("ADD ownerSwitchesSinceCheckpoint"),
-                counted,
-                "{owner:?}"
-            );
+            assert_eq!(expression.contains("ADD ownerSwitchesSinceCheckpoint"), counted, "{owner:?}");
         }
     }
 

@@ -14,7 +14,7 @@ mod lease_update;
 
 pub use clients::{
     CONNECT_TIMEOUT, DYNAMODB_OPERATION_TIMEOUT, DYNAMODB_READ_TIMEOUT, KINESIS_OPERATION_TIMEOUT,
-    KINESIS_READ_TIMEOUT, dynamodb_client, kinesis_client,
+    KINESIS_READ_TIMEOUT, dynamodb_client, kinesis_client, ports,
 };
 pub use dynamodb_lease_store::DynamoDbLeaseStore;
 pub use kinesis::AwsKinesis;

@@ -13,11 +13,7 @@ pub(super) fn log(worker: &WorkerId, event: &Event<'_>) {
         Event::WorkerStarted => info!(%worker, "worker started"),
         Event::WorkerStopped => info!(%worker, "worker stopped"),
         Event::LeaseCreated { shard, checkpoint } => info!(%worker, %shard, %checkpoint, "lease created"),
-        Event::LeaseTaken {
-            shard,
-            from,
-            checkpoint,
-        } => {
+        Event::LeaseTaken { shard, from, checkpoint } => {
             let from = from.map_or("nobody", WorkerId::as_str);
             info!(%worker, %shard, from, %checkpoint, "lease taken");
         }
@@ -27,28 +23,13 @@ pub(super) fn log(worker: &WorkerId, event: &Event<'_>) {
         Event::WaitingForParents { shard, unfinished } => {
             info!(%worker, %shard, ?unfinished, "waiting for parent shards to be processed to their end");
         }
-        Event::ReadFailed {
-            shard,
-            error,
-            failed_attempts,
-            delay,
-        } => {
+        Event::ReadFailed { shard, error, failed_attempts, delay } => {
             warn!(%worker, %shard, %error, failed_attempts, ?delay, "read failed, will be retried");
         }
-        Event::BatchProcessed {
-            shard,
-            records,
-            millis_behind_latest,
-        } => {
+        Event::BatchProcessed { shard, records, millis_behind_latest } => {
             debug!(%worker, %shard, records, millis_behind_latest, "batch processed");
         }
-        Event::ProcessorFailed {
-            shard,
-            call,
-            error,
-            failed_attempts,
-            delay,
-        } => {
+        Event::ProcessorFailed { shard, call, error, failed_attempts, delay } => {
             warn!(%worker, %shard, call, error, failed_attempts, ?delay, "processor failed, will be called again");
         }
         Event::Checkpointed { shard, checkpoint } => debug!(%worker, %shard, %checkpoint, "checkpointed"),
@@ -78,11 +59,7 @@ pub(super) fn count(event: &Event<'_>) {
         Event::ReadFailed { shard, .. } => {
             counter!("kcl_reads_failed_total", "shard" => shard.to_string()).increment(1);
         }
-        Event::BatchProcessed {
-            shard,
-            records,
-            millis_behind_latest,
-        } => {
+        Event::BatchProcessed { shard, records, millis_behind_latest } => {
             let shard = shard.to_string();
             counter!("kcl_records_processed_total", "shard" => shard.clone()).increment(*records as u64);
             // Exact below 2^53 ms, which is 285,000 years.

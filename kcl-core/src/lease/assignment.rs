@@ -42,10 +42,8 @@ pub(crate) fn leases_to_take(
     mine += free.len();
     let mut wanted = free;
     while mine < fair_share {
-        let Some(richest) = shares
-            .values_mut()
-            .max_by_key(|held| held.len())
-            .filter(|held| held.len() >= mine + 2)
+        let Some(richest) =
+            shares.values_mut().max_by_key(|held| held.len()).filter(|held| held.len() >= mine + 2)
         else {
             break;
         };
@@ -83,10 +81,8 @@ mod tests {
     fn book(owners: &[Option<usize>]) -> LeaseBook {
         let mut book = LeaseBook::new(Duration::from_secs(10));
         for (index, owner) in owners.iter().enumerate() {
-            let shard = ShardKey::new(
-                StreamId::named("s").unwrap(),
-                ShardId::new(format!("shardId-{index:012}")),
-            );
+            let shard =
+                ShardKey::new(StreamId::named("s").unwrap(), ShardId::new(format!("shardId-{index:012}")));
             let mut lease = Lease::unowned(shard, Checkpoint::TrimHorizon, Vec::new());
             if let Some(owner) = owner {
                 lease = lease.after(&LeaseChange::Take { by: worker(*owner) });
@@ -102,22 +98,13 @@ mod tests {
 
     fn apply(book: &mut LeaseBook, me: usize, shards: &[ShardKey]) {
         for shard in shards {
-            let row = book
-                .get(shard)
-                .unwrap()
-                .after(&LeaseChange::Take { by: worker(me) });
+            let row = book.get(shard).unwrap().after(&LeaseChange::Take { by: worker(me) });
             book.observe(row, NOW);
         }
     }
 
     fn shares(book: &LeaseBook, workers: usize) -> Vec<usize> {
-        (0..workers)
-            .map(|w| {
-                book.leases()
-                    .filter(|lease| lease.is_owned_by(&worker(w)))
-                    .count()
-            })
-            .collect()
+        (0..workers).map(|w| book.leases().filter(|lease| lease.is_owned_by(&worker(w))).count()).collect()
     }
 
     #[test]
@@ -137,10 +124,7 @@ mod tests {
     fn an_expired_lease_is_free_and_its_owner_does_not_count() {
         let book = book(&[Some(1), Some(1), Some(1)]);
         let later = MonotonicTime::from_start(Duration::from_secs(200));
-        assert_eq!(
-            leases_to_take(&book, &|_| true, &worker(0), usize::MAX, later).len(),
-            3
-        );
+        assert_eq!(leases_to_take(&book, &|_| true, &worker(0), usize::MAX, later).len(), 3);
     }
 
     #[test]

@@ -36,8 +36,8 @@ pub(crate) struct HeldLease {
 
 struct State {
     row: Lease,
-    /// A write on top of `row` was sent whose answer is not known: it may have been applied (L5).
-    in_doubt: bool,
+    /// When the first write on top of `row` was sent whose answer is not known: it may have been applied (L5).
+    in_doubt_since: Option<Instant>,
 }
 
 /// The row that a write met instead of the expected one; `None` if there is no row.
@@ -67,10 +67,7 @@ impl HeldLease {
             worker: worker.clone(),
             failover_time,
             acquired: seen.clone(),
-            state: Mutex::new(State {
-                row: seen.clone(),
-                in_doubt: false,
-            }),
+            state: Mutex::new(State { row: seen.clone(), in_doubt_since: None }),
             deadline: watch::Sender::new(Instant::now()),
             lost: CancellationToken::new(),
             met_namesake: AtomicBool::new(false),
@@ -136,8 +133,7 @@ impl HeldLease {
 
     /// Commits a position; with [`Checkpoint::ShardEnd`] also the shards that follow.
     pub(crate) async fn checkpoint(&self, checkpoint: Checkpoint, children: Vec<ShardId>) -> Result<()> {
-        self.write(&LeaseChange::Checkpoint { checkpoint, children })
-            .await
+        self.write(&LeaseChange::Checkpoint { checkpoint, children }).await
     }
 
     /// Gives the lease back. After an error the row may still name this worker, and the call may be made again.
@@ -167,26 +163,29 @@ impl HeldLease {
         let mut state = self.state.lock().await;
         loop {
             let started = Instant::now();
+            let in_doubt_since = state.in_doubt_since;
             // Before the call, so that dropping this future leaves the doubt behind, too.
-            let was_in_doubt = std::mem::replace(&mut state.in_doubt, true);
+            state.in_doubt_since = in_doubt_since.or(Some(started));
             let write = self.store.update(&state.row, change);
-            match within(
-                self.failover_time / WRITE_TIMEOUT_DIVISOR,
-                "writing a lease",
-                write,
-            )
-            .await?
-            {
-                Conditional::Applied(row) => {
-                    *state = State { row, in_doubt: false };
-                    self.deadline.send_replace(started + self.failover_time);
-                    return Ok(None);
-                }
-                Conditional::Lost(Some(row)) if was_in_doubt && self.is_own_write(&state.row, &row) => {
-                    *state = State { row, in_doubt: false };
-                }
-                Conditional::Lost(row) => return Ok(Some(Obstacle { row })),
-            }
+            let (row, written_at) =
+                match within(self.failover_time / WRITE_TIMEOUT_DIVISOR, "writing a lease", write).await? {
+                    Conditional::Applied(row) => (row, started),
+                    Conditional::Lost(Some(row)) if self.is_own_write(&state.row, &row) => {
+                        match in_doubt_since {
+                            Some(first) if row == state.row.after(change) => (row, first),
+                            Some(_) => {
+                                // An earlier write of another kind: this one is still to be made, on top of it.
+                                *state = State { row, in_doubt_since: None };
+                                continue;
+                            }
+                            None => return Ok(Some(Obstacle { row: Some(row) })),
+                        }
+                    }
+                    Conditional::Lost(row) => return Ok(Some(Obstacle { row })),
+                };
+            *state = State { row, in_doubt_since: None };
+            self.deadline.send_replace(written_at + self.failover_time);
+            return Ok(None);
         }
     }
 
@@ -197,11 +196,8 @@ impl HeldLease {
     }
 
     fn lost_error(&self, how: &str) -> Error {
-        let message = format!(
-            "worker '{}' no longer owns the lease of shard {}: {how}",
-            self.worker,
-            self.shard()
-        );
+        let message =
+            format!("worker '{}' no longer owns the lease of shard {}: {how}", self.worker, self.shard());
         Error::new(ErrorKind::LeaseLost, message)
     }
 }
@@ -221,8 +217,6 @@ fn describe(row: Option<&Lease>, me: &WorkerId) -> String {
 
 impl fmt::Debug for HeldLease {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HeldLease")
-            .field("acquired", &self.acquired)
-            .finish_non_exhaustive()
+        f.debug_struct("HeldLease").field("acquired", &self.acquired).finish_non_exhaustive()
     }
 }

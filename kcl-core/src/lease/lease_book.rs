@@ -23,10 +23,7 @@ struct Entry {
 impl LeaseBook {
     /// An empty book. A lease whose row does not move for `failover_time` is expired.
     pub(crate) fn new(failover_time: Duration) -> Self {
-        Self {
-            failover_time,
-            entries: BTreeMap::new(),
-        }
+        Self { failover_time, entries: BTreeMap::new() }
     }
 
     /// Takes in a whole scan that was complete at `now`. Rows that it did not show are forgotten.
@@ -57,8 +54,7 @@ impl LeaseBook {
             Some(entry) if entry.lease.matches(&lease) => entry.moved_at,
             _ => now,
         };
-        self.entries
-            .insert(lease.shard.clone(), Entry { lease, moved_at });
+        self.entries.insert(lease.shard.clone(), Entry { lease, moved_at });
     }
 
     /// The row of a shard, as last seen.

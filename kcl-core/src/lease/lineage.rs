@@ -29,10 +29,7 @@ pub(crate) fn leases_to_create(
         .filter(|shard| !tree.has_row(&shard.shard_id) && !tree.has_descendant_with_row(&shard.shard_id))
         .collect();
     wanted.sort_by_key(|shard| (tree.depth(&shard.shard_id), &shard.shard_id));
-    wanted
-        .into_iter()
-        .filter_map(|shard| tree.new_lease(shard, initial_position))
-        .collect()
+    wanted.into_iter().filter_map(|shard| tree.new_lease(shard, initial_position)).collect()
 }
 
 /// The parents that a lease still waits for. A parent without a row is finished and cleaned up, or was never needed:
@@ -53,11 +50,11 @@ pub(crate) fn leases_to_delete(stream: &StreamId, shards: &[Shard], book: &Lease
         .leases()
         .filter(|lease| !lease.checkpoint.has_begun())
         .flat_map(|lease| &lease.parents)
-        .chain(shards.iter().flat_map(|shard| {
-            shard
-                .parents()
-                .filter(|_| book.get(&key(stream, shard)).is_none())
-        }))
+        .chain(
+            shards
+                .iter()
+                .flat_map(|shard| shard.parents().filter(|_| book.get(&key(stream, shard)).is_none())),
+        )
         .collect();
     book.leases()
         .filter(|lease| lease.shard.stream == *stream && lease.is_finished())
@@ -82,21 +79,14 @@ struct Tree<'a> {
 impl<'a> Tree<'a> {
     fn new(stream: &'a StreamId, shards: &'a [Shard], book: &'a LeaseBook) -> Self {
         let shards: BTreeMap<_, _> = shards.iter().map(|shard| (&shard.shard_id, shard)).collect();
-        let mut tree = Self {
-            stream,
-            book,
-            shards,
-            followed: BTreeSet::new(),
-        };
+        let mut tree = Self { stream, book, shards, followed: BTreeSet::new() };
         let with_row = tree.shards.keys().filter(|shard_id| tree.has_row(shard_id));
         tree.followed = with_row.flat_map(|shard_id| tree.ancestors(shard_id)).collect();
         tree
     }
 
     fn has_row(&self, shard_id: &ShardId) -> bool {
-        self.book
-            .get(&ShardKey::new(self.stream.clone(), shard_id.clone()))
-            .is_some()
+        self.book.get(&ShardKey::new(self.stream.clone(), shard_id.clone())).is_some()
     }
 
     fn has_descendant_with_row(&self, shard_id: &ShardId) -> bool {
@@ -104,11 +94,7 @@ impl<'a> Tree<'a> {
     }
 
     fn parents(&self, shard_id: &ShardId) -> impl Iterator<Item = &'a ShardId> + use<'a> {
-        self.shards
-            .get(shard_id)
-            .copied()
-            .into_iter()
-            .flat_map(Shard::parents)
+        self.shards.get(shard_id).copied().into_iter().flat_map(Shard::parents)
     }
 
     fn ancestors(&self, shard_id: &ShardId) -> BTreeSet<&'a ShardId> {
@@ -124,27 +110,19 @@ impl<'a> Tree<'a> {
 
     /// How many listed ancestors a shard has: more than any of its ancestors has.
     fn depth(&self, shard_id: &ShardId) -> usize {
-        self.ancestors(shard_id)
-            .into_iter()
-            .filter(|ancestor| self.shards.contains_key(ancestor))
-            .count()
+        self.ancestors(shard_id).into_iter().filter(|ancestor| self.shards.contains_key(ancestor)).count()
     }
 
     fn new_lease(&self, shard: &Shard, initial_position: InitialPosition) -> Option<Lease> {
-        let follows_a_row = self
-            .ancestors(&shard.shard_id)
-            .into_iter()
-            .any(|ancestor| self.has_row(ancestor));
+        let follows_a_row =
+            self.ancestors(&shard.shard_id).into_iter().any(|ancestor| self.has_row(ancestor));
         let checkpoint = match initial_position {
             InitialPosition::Latest if follows_a_row => InitialPosition::TrimHorizon.sentinel(),
             InitialPosition::Latest if !shard.is_open() => return None,
             position => position.sentinel(),
         };
-        let mut lease = Lease::unowned(
-            key(self.stream, shard),
-            checkpoint,
-            shard.parents().cloned().collect(),
-        );
+        let mut lease =
+            Lease::unowned(key(self.stream, shard), checkpoint, shard.parents().cloned().collect());
         lease.hash_key_range = Some(shard.hash_key_range);
         Some(lease)
     }
@@ -170,10 +148,7 @@ mod tests {
 
     /// Shard `i` of the result follows the shards `family[i]`; whoever is followed is closed.
     fn shards(family: &[&[usize]]) -> Vec<Shard> {
-        let closed: BTreeSet<usize> = family
-            .iter()
-            .flat_map(|parents| parents.iter().copied())
-            .collect();
+        let closed: BTreeSet<usize> = family.iter().flat_map(|parents| parents.iter().copied()).collect();
         family
             .iter()
             .enumerate()
@@ -191,28 +166,17 @@ mod tests {
     fn book(rows: &[(usize, Checkpoint)]) -> LeaseBook {
         let mut book = LeaseBook::new(Duration::from_secs(10));
         for (number, checkpoint) in rows {
-            let lease = Lease::unowned(
-                ShardKey::new(stream(), id(*number)),
-                checkpoint.clone(),
-                Vec::new(),
-            );
+            let lease = Lease::unowned(ShardKey::new(stream(), id(*number)), checkpoint.clone(), Vec::new());
             book.observe(lease, MonotonicTime::default());
         }
         book
     }
 
     fn created(shards: &[Shard], book: &LeaseBook, position: InitialPosition) -> Vec<(usize, Checkpoint)> {
-        let number = |shard_id: &ShardId| {
-            shards
-                .iter()
-                .position(|shard| shard.shard_id == *shard_id)
-                .unwrap()
-        };
+        let number =
+            |shard_id: &ShardId| shards.iter().position(|shard| shard.shard_id == *shard_id).unwrap();
         let leases = leases_to_create(&stream(), shards, book, position);
-        leases
-            .into_iter()
-            .map(|lease| (number(&lease.shard.shard_id), lease.checkpoint))
-            .collect()
+        leases.into_iter().map(|lease| (number(&lease.shard.shard_id), lease.checkpoint)).collect()
     }
 
     /// 0 is split into 1 and 2, which are merged into 3; 4 stands alone.
@@ -223,11 +187,7 @@ mod tests {
         let created = created(&shards(FAMILY), &book(&[]), InitialPosition::TrimHorizon);
         let order: Vec<usize> = created.iter().map(|(number, _)| *number).collect();
         assert_eq!(order, [0, 4, 1, 2, 3]);
-        assert!(
-            created
-                .iter()
-                .all(|(_, checkpoint)| *checkpoint == Checkpoint::TrimHorizon)
-        );
+        assert!(created.iter().all(|(_, checkpoint)| *checkpoint == Checkpoint::TrimHorizon));
     }
 
     #[test]
@@ -240,31 +200,14 @@ mod tests {
     fn at_timestamp_gives_children_the_same_start() {
         let position = InitialPosition::AtTimestamp(Timestamp::from_millis(1));
         let created = created(&shards(FAMILY), &book(&[(0, Checkpoint::ShardEnd)]), position);
-        assert!(
-            created
-                .iter()
-                .all(|(_, checkpoint)| *checkpoint == Checkpoint::AtTimestamp),
-            "{created:?}"
-        );
+        assert!(created.iter().all(|(_, checkpoint)| *checkpoint == Checkpoint::AtTimestamp), "{created:?}");
     }
 
     #[test]
     fn a_reshard_of_a_reshard_while_the_fleet_was_down_starts_at_the_beginning_even_under_latest() {
-        let created = created(
-            &shards(FAMILY),
-            &book(&[(0, Checkpoint::Latest)]),
-            InitialPosition::Latest,
-        );
+        let created = created(&shards(FAMILY), &book(&[(0, Checkpoint::Latest)]), InitialPosition::Latest);
         let start = Checkpoint::TrimHorizon;
-        assert_eq!(
-            created,
-            [
-                (4, Checkpoint::Latest),
-                (1, start.clone()),
-                (2, start.clone()),
-                (3, start)
-            ]
-        );
+        assert_eq!(created, [(4, Checkpoint::Latest), (1, start.clone()), (2, start.clone()), (3, start)]);
     }
 
     #[test]
@@ -283,11 +226,8 @@ mod tests {
 
     #[test]
     fn a_finished_shard_that_was_cleaned_up_is_not_made_again() {
-        let created = created(
-            &shards(FAMILY),
-            &book(&[(3, Checkpoint::Latest)]),
-            InitialPosition::TrimHorizon,
-        );
+        let created =
+            created(&shards(FAMILY), &book(&[(3, Checkpoint::Latest)]), InitialPosition::TrimHorizon);
         assert_eq!(created, [(4, Checkpoint::TrimHorizon)]);
     }
 
@@ -295,10 +235,7 @@ mod tests {
     fn a_merged_shard_waits_for_both_parents() {
         let shards = shards(FAMILY);
         let leases = leases_to_create(&stream(), &shards, &book(&[]), InitialPosition::TrimHorizon);
-        let merged = leases
-            .into_iter()
-            .find(|lease| lease.shard.shard_id == id(3))
-            .unwrap();
+        let merged = leases.into_iter().find(|lease| lease.shard.shard_id == id(3)).unwrap();
         let waits_for = |rows: &[(usize, Checkpoint)]| unfinished_parents(&merged, &book(rows));
         let (begun, end) = (Checkpoint::TrimHorizon, Checkpoint::ShardEnd);
         assert_eq!(waits_for(&[(1, begun.clone()), (2, end.clone())]), [id(1)]);
@@ -313,16 +250,8 @@ mod tests {
         let deleted = |shards: &[Shard], book: &LeaseBook| leases_to_delete(&stream(), shards, book).len();
         assert_eq!(deleted(&shards, &book), 0, "still listed");
         shards.remove(0);
-        assert_eq!(
-            deleted(&shards, &book),
-            0,
-            "its child has no row and would start elsewhere"
-        );
-        let child = Lease::unowned(
-            ShardKey::new(stream(), id(1)),
-            Checkpoint::TrimHorizon,
-            vec![id(0)],
-        );
+        assert_eq!(deleted(&shards, &book), 0, "its child has no row and would start elsewhere");
+        let child = Lease::unowned(ShardKey::new(stream(), id(1)), Checkpoint::TrimHorizon, vec![id(0)]);
         book.observe(child.clone(), MonotonicTime::default());
         assert_eq!(deleted(&shards, &book), 0, "its child has not begun");
         let position = "7".parse().unwrap();
@@ -330,10 +259,7 @@ mod tests {
             sequence_number: position,
             sub_sequence_number: 0,
         });
-        let begun = child.after(&LeaseChange::Checkpoint {
-            checkpoint,
-            children: Vec::new(),
-        });
+        let begun = child.after(&LeaseChange::Checkpoint { checkpoint, children: Vec::new() });
         book.observe(begun, MonotonicTime::default());
         assert_eq!(deleted(&shards, &book), 1);
     }

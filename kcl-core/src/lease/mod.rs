@@ -44,8 +44,10 @@ mod lease;
 mod lease_book;
 mod lease_store;
 pub(crate) mod lineage;
+mod namesake;
 
 pub(crate) use held_lease::{HeldLease, Taken};
 pub use lease::{Lease, LeaseChange};
 pub(crate) use lease_book::LeaseBook;
 pub use lease_store::{Conditional, Consistency, LeaseStore};
+pub(crate) use namesake::NamesakeWatch;

@@ -103,10 +103,7 @@ fn as_stored(mut row: Lease) -> Result<Lease> {
 }
 
 fn first_duplicate(sorted: &[ShardId]) -> Option<&ShardId> {
-    sorted
-        .windows(2)
-        .find(|pair| pair[0] == pair[1])
-        .map(|pair| &pair[0])
+    sorted.windows(2).find(|pair| pair[0] == pair[1]).map(|pair| &pair[0])
 }
 
 fn check_key(shard: &ShardKey) -> Result<()> {
@@ -120,10 +117,7 @@ fn check_key(shard: &ShardKey) -> Result<()> {
 }
 
 fn missing_table() -> Error {
-    Error::new(
-        ErrorKind::NotFound,
-        "the lease table does not exist; call `prepare` first",
-    )
+    Error::new(ErrorKind::NotFound, "the lease table does not exist; call `prepare` first")
 }
 
 fn refused(message: String) -> Error {

@@ -11,10 +11,7 @@ pub struct HashKeyRange {
 
 impl HashKeyRange {
     /// The whole hash key space: a stream of one shard.
-    pub const FULL: Self = Self {
-        start: 0,
-        end: u128::MAX,
-    };
+    pub const FULL: Self = Self { start: 0, end: u128::MAX };
 
     /// True if a record of this hash key belongs to the shard.
     pub fn contains(self, hash_key: u128) -> bool {

@@ -31,19 +31,13 @@ impl FromStr for SequenceNumber {
         if (1..=DIGITS_MAX).contains(&digits.len()) && canonical && all_digits {
             return Ok(Self(digits.into()));
         }
-        Err(Error::new(
-            ErrorKind::Corrupt,
-            format!("'{digits}' is not a Kinesis sequence number"),
-        ))
+        Err(Error::new(ErrorKind::Corrupt, format!("'{digits}' is not a Kinesis sequence number")))
     }
 }
 
 impl Ord for SequenceNumber {
     fn cmp(&self, other: &Self) -> Ordering {
-        self.0
-            .len()
-            .cmp(&other.0.len())
-            .then_with(|| self.0.cmp(&other.0))
+        self.0.len().cmp(&other.0.len()).then_with(|| self.0.cmp(&other.0))
     }
 }
 
@@ -73,17 +67,7 @@ mod tests {
 
     #[test]
     fn text_that_is_no_sequence_number_is_refused() {
-        for text in [
-            "",
-            "00",
-            "012",
-            "-1",
-            "+1",
-            "1a",
-            "LATEST",
-            " 1",
-            &"9".repeat(130),
-        ] {
+        for text in ["", "00", "012", "-1", "+1", "1a", "LATEST", " 1", &"9".repeat(130)] {
             assert!(text.parse::<SequenceNumber>().is_err(), "{text}");
         }
     }

@@ -41,10 +41,7 @@ impl ShardKey {
 
     /// Another shard of the same stream: a parent or a child.
     pub fn sibling(&self, shard_id: &ShardId) -> Self {
-        Self {
-            stream: self.stream.clone(),
-            shard_id: shard_id.clone(),
-        }
+        Self { stream: self.stream.clone(), shard_id: shard_id.clone() }
     }
 }
 

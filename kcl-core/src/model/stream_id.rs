@@ -26,10 +26,7 @@ impl StreamId {
     pub fn named(name: impl Into<String>) -> Result<Self> {
         let name = name.into();
         check_name(&name)?;
-        Ok(Self {
-            name,
-            incarnation: None,
-        })
+        Ok(Self { name, incarnation: None })
     }
 
     /// A stream of `account`, created `creation_epoch_secs` seconds after the Unix epoch.
@@ -41,17 +38,9 @@ impl StreamId {
         let (account, name) = (account.into(), name.into());
         check_name(&name)?;
         if account.is_empty() || !account.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Err(refused(format!(
-                "the account id '{account}' of stream '{name}' is not a number"
-            )));
+            return Err(refused(format!("the account id '{account}' of stream '{name}' is not a number")));
         }
-        Ok(Self {
-            name,
-            incarnation: Some(Incarnation {
-                account,
-                creation_epoch_secs,
-            }),
-        })
+        Ok(Self { name, incarnation: Some(Incarnation { account, creation_epoch_secs }) })
     }
 
     /// The stream's name.
@@ -64,10 +53,7 @@ impl fmt::Display for StreamId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.incarnation {
             None => f.write_str(&self.name),
-            Some(Incarnation {
-                account,
-                creation_epoch_secs,
-            }) => {
+            Some(Incarnation { account, creation_epoch_secs }) => {
                 write!(f, "{account}:{}:{creation_epoch_secs}", self.name)
             }
         }
@@ -89,9 +75,7 @@ impl FromStr for StreamId {
                 })?;
                 Self::with_incarnation(account, name, epoch)
             }
-            _ => Err(refused(format!(
-                "'{text}' is neither a stream name nor account:name:epoch"
-            ))),
+            _ => Err(refused(format!("'{text}' is neither a stream name nor account:name:epoch"))),
         }
     }
 }

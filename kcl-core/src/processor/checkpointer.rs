@@ -35,11 +35,7 @@ impl Checkpointer {
         Self {
             lease,
             events,
-            positions: Mutex::new(Positions {
-                processed: None,
-                delivered: None,
-                committed,
-            }),
+            positions: Mutex::new(Positions { processed: None, delivered: None, committed }),
         }
     }
 
@@ -98,16 +94,12 @@ impl Checkpointer {
         let shard = self.lease.shard();
         match self.lease.checkpoint(checkpoint.clone(), children).await {
             Ok(()) => {
-                self.events.emit(&Event::Checkpointed {
-                    shard,
-                    checkpoint: &checkpoint,
-                });
+                self.events.emit(&Event::Checkpointed { shard, checkpoint: &checkpoint });
                 self.with_positions(|positions| positions.committed = checkpoint);
                 Ok(())
             }
             Err(error) => {
-                self.events
-                    .emit(&Event::CheckpointFailed { shard, error: &error });
+                self.events.emit(&Event::CheckpointFailed { shard, error: &error });
                 Err(error)
             }
         }
@@ -121,21 +113,13 @@ impl Checkpointer {
 
 impl Positions {
     fn check(&self, position: &RecordPosition) -> Result<()> {
-        let delivered = self
-            .delivered
-            .as_ref()
-            .is_some_and(|delivered| position <= delivered);
+        let delivered = self.delivered.as_ref().is_some_and(|delivered| position <= delivered);
         if delivered && Checkpoint::At(position.clone()) >= self.committed {
             return Ok(());
         }
-        let highest = self
-            .delivered
-            .as_ref()
-            .map_or("nothing delivered yet".to_owned(), ToString::to_string);
-        let message = format!(
-            "cannot checkpoint at {position}: permitted is from {} to {highest}",
-            self.committed
-        );
+        let highest = self.delivered.as_ref().map_or("nothing delivered yet".to_owned(), ToString::to_string);
+        let message =
+            format!("cannot checkpoint at {position}: permitted is from {} to {highest}", self.committed);
         Err(Error::new(ErrorKind::Refused, message))
     }
 }

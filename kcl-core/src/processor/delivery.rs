@@ -43,14 +43,7 @@ impl Delivery {
         retry: Retry,
         stopping: CancellationToken,
     ) -> Self {
-        Self {
-            shard,
-            processor,
-            checkpointer,
-            events,
-            retry,
-            stopping,
-        }
+        Self { shard, processor, checkpointer, events, retry, stopping }
     }
 
     /// Calls `initialize` until it succeeds.

@@ -24,10 +24,7 @@ where
     F: Fn(Record) -> Fut + Clone + Send + Sync + 'static,
     Fut: Future<Output = Result<(), ProcessorError>> + Send + 'static,
 {
-    move |_shard| RecordHandler {
-        handle: handle.clone(),
-        handled: None,
-    }
+    move |_shard| RecordHandler { handle: handle.clone(), handled: None }
 }
 
 /// The processor that [`for_each_record`] makes.
@@ -45,11 +42,7 @@ where
 {
     async fn process_records(&mut self, batch: &RecordBatch, _: &Checkpointer) -> Result<(), ProcessorError> {
         for record in &batch.records {
-            if self
-                .handled
-                .as_ref()
-                .is_some_and(|handled| record.position <= *handled)
-            {
+            if self.handled.as_ref().is_some_and(|handled| record.position <= *handled) {
                 continue;
             }
             (self.handle)(record.clone()).await?;
@@ -61,8 +54,6 @@ where
 
 impl<F> fmt::Debug for RecordHandler<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RecordHandler")
-            .field("handled", &self.handled)
-            .finish_non_exhaustive()
+        f.debug_struct("RecordHandler").field("handled", &self.handled).finish_non_exhaustive()
     }
 }

@@ -20,10 +20,8 @@ const READ_INTERVAL_MIN: Duration = Duration::from_millis(200);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Throttling ends within a second or so, trouble of the service may last: quick first, patient later.
-const READ_RETRY_DELAYS: RetryDelays = RetryDelays {
-    initial: Duration::from_millis(250),
-    max: Duration::from_secs(10),
-};
+const READ_RETRY_DELAYS: RetryDelays =
+    RetryDelays { initial: Duration::from_millis(250), max: Duration::from_secs(10) };
 
 /// How a shard is polled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,20 +35,14 @@ pub struct PollingSettings {
 
 impl Default for PollingSettings {
     fn default() -> Self {
-        Self {
-            idle_time_between_reads: Duration::from_secs(1),
-            records_per_read_max: GET_RECORDS_MAX,
-        }
+        Self { idle_time_between_reads: Duration::from_secs(1), records_per_read_max: GET_RECORDS_MAX }
     }
 }
 
 impl PollingSettings {
     /// Fails with [`ErrorKind::Refused`], naming the value, if the service would not allow it.
     pub fn validate(&self) -> Result<()> {
-        let Self {
-            idle_time_between_reads: idle,
-            records_per_read_max: records,
-        } = *self;
+        let Self { idle_time_between_reads: idle, records_per_read_max: records } = *self;
         if idle < READ_INTERVAL_MIN {
             let message = format!(
                 "idle_time_between_reads is {idle:?}; Kinesis allows one read in {READ_INTERVAL_MIN:?}"
@@ -137,11 +129,7 @@ impl PollingSource {
             self.position = StartPosition::After(last.position.clone());
         }
         let at_tip = output.millis_behind_latest == 0;
-        let interval = if at_tip {
-            self.settings.idle_time_between_reads
-        } else {
-            READ_INTERVAL_MIN
-        };
+        let interval = if at_tip { self.settings.idle_time_between_reads } else { READ_INTERVAL_MIN };
         self.next_read_at = started + interval;
         self.retry.reset();
         if output.next.is_none() {
@@ -171,12 +159,7 @@ impl PollingSource {
         let delay = self.retry.next_delay();
         self.next_read_at = Instant::now() + delay.max(READ_INTERVAL_MIN);
         let failed_attempts = self.retry.failed_attempts();
-        self.events.emit(&Event::ReadFailed {
-            shard: &self.shard,
-            error: &error,
-            failed_attempts,
-            delay,
-        });
+        self.events.emit(&Event::ReadFailed { shard: &self.shard, error: &error, failed_attempts, delay });
         Ok(())
     }
 }
@@ -185,10 +168,7 @@ impl PollingSource {
 impl RecordSource for PollingSource {
     async fn next_batch(&mut self) -> Result<SourceBatch> {
         if self.shard_end.is_some() {
-            return Ok(SourceBatch {
-                shard_end: self.shard_end.clone(),
-                ..SourceBatch::default()
-            });
+            return Ok(SourceBatch { shard_end: self.shard_end.clone(), ..SourceBatch::default() });
         }
         loop {
             sleep_until(self.next_read_at).await;

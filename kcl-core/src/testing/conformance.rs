@@ -58,11 +58,7 @@ fn unknown_departures<F: ?Sized>(cases: &[Case<F>], departures: &[(&str, &str)])
 
 /// Fails with `problem` unless `condition` holds.
 pub(super) fn check(condition: bool, problem: impl FnOnce() -> String) -> CaseResult {
-    if condition {
-        Ok(())
-    } else {
-        Err(Failure(problem()))
-    }
+    if condition { Ok(()) } else { Err(Failure(problem())) }
 }
 
 /// Fails unless the two are equal.
@@ -71,9 +67,7 @@ pub(super) fn check_eq<T: PartialEq + fmt::Debug + ?Sized>(
     actual: &T,
     expected: &T,
 ) -> CaseResult {
-    check(actual == expected, || {
-        format!("{what}: expected {expected:?}, got {actual:?}")
-    })
+    check(actual == expected, || format!("{what}: expected {expected:?}, got {actual:?}"))
 }
 
 /// Fails unless `result` is an error of `kind`.
@@ -84,10 +78,7 @@ pub(super) fn check_error<T: fmt::Debug>(
 ) -> CaseResult {
     match result {
         Err(error) if error.kind() == kind => Ok(()),
-        Err(error) => fail(format!(
-            "{what}: expected an error {kind:?}, got {:?}: {error}",
-            error.kind()
-        )),
+        Err(error) => fail(format!("{what}: expected an error {kind:?}, got {:?}: {error}", error.kind())),
         Ok(value) => fail(format!("{what}: expected an error {kind:?}, got {value:?}")),
     }
 }
@@ -123,9 +114,7 @@ impl StdError for Failure {}
 
 impl<F: ?Sized> fmt::Debug for Case<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Case")
-            .field("name", &self.name)
-            .finish_non_exhaustive()
+        f.debug_struct("Case").field("name", &self.name).finish_non_exhaustive()
     }
 }
 

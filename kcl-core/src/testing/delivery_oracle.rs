@@ -39,10 +39,7 @@ impl DeliveryOracle {
 
     /// A record of `partition_key` was put into `shard_id` after all others of that key.
     pub fn put(&self, partition_key: &str, shard_id: &ShardId, sequence_number: &SequenceNumber) {
-        let position = RecordPosition {
-            sequence_number: sequence_number.clone(),
-            sub_sequence_number: 0,
-        };
+        let position = RecordPosition { sequence_number: sequence_number.clone(), sub_sequence_number: 0 };
         let id = (shard_id.clone(), position);
         let mut log = self.log();
         let of_key = log.puts_by_key.entry(partition_key.to_owned()).or_default();
@@ -129,22 +126,9 @@ impl Verdict {
 
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            put,
-            delivered,
-            duplicates,
-            missing,
-            unknown,
-            out_of_order,
-        } = self;
-        write!(
-            f,
-            "{put} records put, {delivered} delivered, {duplicates} duplicates, "
-        )?;
-        write!(
-            f,
-            "{missing} missing, {unknown} unknown, {out_of_order} out of order"
-        )
+        let Self { put, delivered, duplicates, missing, unknown, out_of_order } = self;
+        write!(f, "{put} records put, {delivered} delivered, {duplicates} duplicates, ")?;
+        write!(f, "{missing} missing, {unknown} unknown, {out_of_order} out of order")
     }
 }
 
@@ -160,10 +144,8 @@ pub struct Offenders {
 impl Offenders {
     fn from_ids<'a>(ids: impl ExactSizeIterator<Item = &'a RecordId>) -> Self {
         let count = ids.len();
-        let named = ids
-            .take(NAMED_MAX)
-            .map(|(shard_id, position)| format!("{shard_id}/{position}"))
-            .collect();
+        let named =
+            ids.take(NAMED_MAX).map(|(shard_id, position)| format!("{shard_id}/{position}")).collect();
         Self { count, named }
     }
 }
@@ -174,11 +156,7 @@ impl fmt::Display for Offenders {
         if self.named.is_empty() {
             return Ok(());
         }
-        let more = if self.count > self.named.len() {
-            ", ..."
-        } else {
-            ""
-        };
+        let more = if self.count > self.named.len() { ", ..." } else { "" };
         write!(f, " ({}{more})", self.named.join(", "))
     }
 }
@@ -197,10 +175,7 @@ mod tests {
     fn record(sequence_number: &str) -> Record {
         let sequence_number = sequence_number.parse().unwrap();
         Record {
-            position: RecordPosition {
-                sequence_number,
-                sub_sequence_number: 0,
-            },
+            position: RecordPosition { sequence_number, sub_sequence_number: 0 },
             partition_key: "key".to_owned(),
             approximate_arrival: Timestamp::default(),
             data: Bytes::new(),

@@ -6,8 +6,14 @@
 
 mod conformance;
 mod delivery_oracle;
-//KS;
+mod fault;
+mod faulty_kinesis;
+mod faulty_lease_store;
+pub mod kinesis_suite;
 pub mod lease_store_suite;
 
 pub use conformance::{Case, CaseResult, Failure, run_suite};
 pub use delivery_oracle::{DeliveryOracle, Offenders, Verdict};
+pub use fault::Fault;
+pub use faulty_kinesis::{FaultyKinesis, KinesisCall};
+pub use faulty_lease_store::{FaultyLeaseStore, LeaseCall};

@@ -1,20 +1,20 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
 use tokio::select;
-use tokio::task::{self, JoinError, JoinSet};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::shard_consumer::{Context, Ending, ShardConsumer, release};
+use super::consumers::{Consumers, Ended};
+use super::shard_consumer::Context;
 use super::shard_sync::synchronize;
 use super::worker::Ports;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, Events};
-use crate::lease::{Consistency, HeldLease, Lease, LeaseBook, Taken, assignment, lineage};
-use crate::model::{MonotonicTime, ShardId, ShardKey, WorkerId};
+use crate::lease::{Consistency, HeldLease, Lease, LeaseBook, NamesakeWatch, Taken, assignment, lineage};
+use crate::model::{MonotonicTime, ShardId, ShardKey};
 use crate::processor::ProcessorFactory;
 use crate::retry::within;
 use crate::settings::WorkerSettings;
@@ -23,33 +23,19 @@ use crate::settings::WorkerSettings;
 const TAKES_IN_FLIGHT_MAX: usize = 16;
 
 /// A scan, or a sync with the stream, that takes longer is given up; the next interval brings another.
-const SCAN_TIMEOUT: Duration = Duration::from_mins(1);
+const SCAN_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// How long this worker leaves a shard alone that it could not read, so that it neither spins nor keeps others from
-/// trying.
-const FAILED_SHARD_DELAY: Duration = Duration::from_secs(10);
-
-/// Looks at the table, takes what is due to this worker, and runs a consumer for each lease it holds.
+/// Looks at the table, takes what is due to this worker, and has each lease consumed.
 pub(super) struct Coordinator {
     context: Context,
     started_at: Instant,
     book: LeaseBook,
-    consumers: JoinSet<Ending>,
-    held: BTreeMap<ShardKey, Held>,
-    /// Shards that failed here, and until when they are left alone.
-    resting: BTreeMap<ShardKey, Instant>,
+    consumers: Consumers,
+    namesakes: NamesakeWatch,
     /// What each waiting shard waits for, as last reported.
     waiting: BTreeMap<ShardKey, Vec<ShardId>>,
-    /// Rows that named this worker before it had taken anything: left by a predecessor, or a twin's.
-    inherited: Option<BTreeMap<ShardKey, u64>>,
     next_sync_at: Instant,
-    rng: fastrand::Rng,
-}
-
-/// A lease whose consumer runs.
-struct Held {
-    lease: Arc<HeldLease>,
-    consumer: task::Id,
+    has_synchronized: bool,
 }
 
 impl Coordinator {
@@ -61,23 +47,18 @@ impl Coordinator {
         stopping: CancellationToken,
     ) -> Self {
         let now = Instant::now();
+        let book = LeaseBook::new(settings.failover_time);
+        let rng = fastrand::Rng::with_seed(settings.random_seed);
+        let context = Context { settings: Arc::new(settings), ports, processors, events, stopping };
         Self {
+            consumers: Consumers::new(context.clone(), rng),
+            context,
             started_at: now,
-            book: LeaseBook::new(settings.failover_time),
-            consumers: JoinSet::new(),
-            held: BTreeMap::new(),
-            resting: BTreeMap::new(),
+            book,
+            namesakes: NamesakeWatch::default(),
             waiting: BTreeMap::new(),
-            inherited: None,
             next_sync_at: now,
-            rng: fastrand::Rng::with_seed(settings.random_seed),
-            context: Context {
-                settings: Arc::new(settings),
-                ports,
-                processors,
-                events,
-                stopping,
-            },
+            has_synchronized: false,
         }
     }
 
@@ -86,7 +67,7 @@ impl Coordinator {
         self.prepare().await?;
         self.context.events.emit(&Event::WorkerStarted);
         let outcome = self.coordinate().await;
-        self.stop().await;
+        self.consumers.stop().await;
         outcome
     }
 
@@ -101,75 +82,77 @@ impl Coordinator {
             select! {
                 biased;
                 () = self.context.stopping.cancelled() => return Ok(()),
-                () = tokio::time::sleep(self.context.settings.lease_scan_interval) => {}
+                () = sleep(self.context.settings.lease_scan_interval) => {}
             }
         }
     }
 
     async fn coordinate(&mut self) -> Result<()> {
         let stopping = self.context.stopping.clone();
-        let mut has_looked = false;
-        let mut next_scan_at = Instant::now();
+        let mut next_round_at = Instant::now();
         loop {
             select! {
                 biased;
                 () = stopping.cancelled() => return Ok(()),
-                Some(ended) = self.consumers.join_next_with_id() => {
-                    if self.consumer_ended(ended)? {
-                        next_scan_at = Instant::now();
+                Some(ended) = self.consumers.next_ended() => match ended {
+                    Ended::Shard => {
+                        self.next_sync_at = Instant::now();
+                        next_round_at = Instant::now();
                     }
-                }
-                () = sleep_until(next_scan_at) => {
-                    next_scan_at = Instant::now() + self.context.settings.lease_scan_interval;
-                    match self.look().await {
-                        Ok(()) => has_looked = true,
-                        // Before the first success this is a mistake in the set-up, later perhaps a passing one,
-                        // and what is held goes on.
-                        Err(error) if has_looked || error.is_retryable() => self.report(&error),
-                        Err(error) => return Err(error),
+                    Ended::Namesake(shard) => return Err(self.namesake(&shard)),
+                    Ended::Other => {}
+                },
+                () = sleep_until(next_round_at) => {
+                    next_round_at = Instant::now() + self.context.settings.lease_scan_interval;
+                    select! {
+                        biased;
+                        () = stopping.cancelled() => return Ok(()),
+                        looked = self.look() => looked?,
                     }
-                    self.check_namesake()?;
+                    // Not dropped when the worker stops: a lease taken must get a consumer, which releases it.
+                    self.take_due_leases().await.unwrap_or_else(|error| self.report(&error));
                 }
             }
         }
     }
 
-    /// One look at the table, and at the stream if that is due; then takes what is due to this worker.
+    /// One look at the table, and at the stream if that is due. Fails only if the worker cannot go on.
     async fn look(&mut self) -> Result<()> {
         let sync_is_due = Instant::now() >= self.next_sync_at;
-        let consistency = if sync_is_due {
-            Consistency::Strong
-        } else {
-            Consistency::Eventual
-        };
+        let consistency = if sync_is_due { Consistency::Strong } else { Consistency::Eventual };
         let scan = self.context.ports.leases.list(consistency);
-        let rows = within(SCAN_TIMEOUT, "scanning the lease table", scan).await?;
-        let now = self.now();
-        self.book.observe_scan(rows, now);
-        if sync_is_due {
-            self.synchronize().await?;
+        match within(SCAN_TIMEOUT, "scanning the lease table", scan).await {
+            Ok(rows) => self.book.observe_scan(rows, self.now()),
+            Err(error) => return self.tolerate(error),
         }
-        self.take_due_leases().await
+        let me = &self.context.settings.worker_id;
+        if let Some(shard) = self.namesakes.look(&self.book, me, |shard| self.consumers.holds(shard)) {
+            return Err(self.namesake(&shard));
+        }
+        if sync_is_due && let Err(error) = self.synchronize().await {
+            return self.tolerate(error);
+        }
+        Ok(())
+    }
+
+    /// Reports an error after which the next round tries again. Before the first success, one that waiting does not
+    /// mend is a mistake in the set-up; later what is held goes on.
+    fn tolerate(&self, error: Error) -> Result<()> {
+        if !self.has_synchronized && !error.is_retryable() {
+            return Err(error);
+        }
+        self.report(&error);
+        Ok(())
     }
 
     async fn synchronize(&mut self) -> Result<()> {
         let now = self.now();
-        let Context {
-            settings,
-            ports,
-            events,
-            ..
-        } = &self.context;
-        let sync = synchronize(
-            ports,
-            &settings.stream,
-            settings.initial_position,
-            &mut self.book,
-            now,
-            events,
-        );
+        let Context { settings, ports, events, .. } = &self.context;
+        let sync =
+            synchronize(ports, &settings.stream, settings.initial_position, &mut self.book, now, events);
         within(SCAN_TIMEOUT, "comparing the lease table with the stream", sync).await?;
         self.next_sync_at = Instant::now() + self.context.settings.shard_sync_interval;
+        self.has_synchronized = true;
         Ok(())
     }
 
@@ -183,29 +166,40 @@ impl Coordinator {
             if due.is_empty() || self.context.stopping.is_cancelled() {
                 break;
             }
+            for lease in &due {
+                self.namesakes.forget(&lease.shard);
+            }
             let takes = join_all(due.iter().map(|seen| self.take(seen))).await;
             let now = self.now();
+            let mut failed = Ok(());
             for (seen, taken) in due.into_iter().zip(takes) {
-                match taken? {
-                    Some(Taken::Held(lease)) => {
+                match taken {
+                    Ok(Some(Taken::Held(lease))) => {
+                        self.context.events.emit(&Event::LeaseTaken {
+                            shard: lease.shard(),
+                            from: seen.owner.as_ref(),
+                            checkpoint: &lease.acquired().checkpoint,
+                        });
                         self.book.observe(lease.acquired().clone(), now);
-                        self.start_consumer(lease, seen.owner.as_ref());
+                        self.consumers.start(lease);
                     }
-                    Some(Taken::Lost(Some(row))) => self.book.observe(*row, now),
-                    Some(Taken::Lost(None)) => self.book.forget(&seen.shard),
-                    None => {}
+                    Ok(Some(Taken::Lost(Some(row)))) => self.book.observe(*row, now),
+                    Ok(Some(Taken::Lost(None))) => self.book.forget(&seen.shard),
+                    Ok(None) => {}
+                    // Not before the others are started: what is held must be consumed.
+                    Err(error) => failed = Err(error),
                 }
             }
+            failed?;
         }
         Ok(())
     }
 
     fn due_leases(&self) -> Vec<Lease> {
         let settings = &self.context.settings;
-        let now = Instant::now();
         let startable = |lease: &Lease| {
-            !self.held.contains_key(&lease.shard)
-                && self.resting.get(&lease.shard).is_none_or(|until| now >= *until)
+            !self.consumers.holds(&lease.shard)
+                && !self.consumers.is_resting(&lease.shard)
                 && lineage::unfinished_parents(lease, &self.book).is_empty()
         };
         let wanted = assignment::leases_to_take(
@@ -215,11 +209,7 @@ impl Coordinator {
             settings.max_leases_for_worker,
             self.now(),
         );
-        wanted
-            .iter()
-            .filter_map(|shard| self.book.get(shard))
-            .cloned()
-            .collect()
+        wanted.iter().filter_map(|shard| self.book.get(shard)).cloned().collect()
     }
 
     /// Takes one lease, unless a parent that the book does not show turns out to be unfinished (L7).
@@ -227,83 +217,13 @@ impl Coordinator {
         let Context { settings, ports, .. } = &self.context;
         for parent in seen.parents.iter().map(|parent| seen.shard.sibling(parent)) {
             if self.book.get(&parent).is_none()
-                && ports
-                    .leases
-                    .get(&parent)
-                    .await?
-                    .is_some_and(|row| !row.is_finished())
+                && ports.leases.get(&parent).await?.is_some_and(|row| !row.is_finished())
             {
                 return Ok(None);
             }
         }
         let store = Arc::clone(&ports.leases);
-        HeldLease::take(store, seen, &settings.worker_id, settings.failover_time)
-            .await
-            .map(Some)
-    }
-
-    fn start_consumer(&mut self, lease: Arc<HeldLease>, from: Option<&WorkerId>) {
-        let shard = lease.shard().clone();
-        self.context.events.emit(&Event::LeaseTaken {
-            shard: &shard,
-            from,
-            checkpoint: &lease.acquired().checkpoint,
-        });
-        let (context, seed) = (self.context.clone(), self.rng.u64(..));
-        let held = Arc::clone(&lease);
-        // The consumer is made inside the task: a factory that panics ends this shard, not the worker.
-        let task = self
-            .consumers
-            .spawn(async move { ShardConsumer::new(context, held, seed).run().await });
-        self.held.insert(
-            shard,
-            Held {
-                lease,
-                consumer: task.id(),
-            },
-        );
-    }
-
-    /// Takes note of a consumer's end. True if the table should be looked at at once.
-    fn consumer_ended(&mut self, ended: Result<(task::Id, Ending), JoinError>) -> Result<bool> {
-        let consumer = ended.as_ref().map_or_else(JoinError::id, |(id, _)| *id);
-        let Some(shard) = self.shard_of(consumer) else {
-            return Ok(false);
-        };
-        let Some(held) = self.held.remove(&shard) else {
-            return Ok(false);
-        };
-        match ended {
-            Ok((_, Ending::ShardEnded)) => {
-                self.next_sync_at = Instant::now();
-                return Ok(true);
-            }
-            Ok((_, Ending::LeaseLost)) if held.lease.met_namesake() => return Err(self.namesake(&shard)),
-            Ok((_, Ending::LeaseLost | Ending::Stopped)) => {}
-            Ok((_, Ending::Failed(error))) => self.shard_failed(shard, &error),
-            // Not released: its future is gone, so the lease expires by itself.
-            Err(panic) => {
-                let message = format!("the consumer of shard {shard} panicked");
-                self.shard_failed(shard, &Error::new(ErrorKind::Refused, message).with_source(panic));
-            }
-        }
-        Ok(false)
-    }
-
-    fn shard_of(&self, consumer: task::Id) -> Option<ShardKey> {
-        self.held
-            .iter()
-            .find(|(_, held)| held.consumer == consumer)
-            .map(|(shard, _)| shard.clone())
-    }
-
-    fn shard_failed(&mut self, shard: ShardKey, error: &Error) {
-        self.context.events.emit(&Event::ShardFailed {
-            shard: &shard,
-            error,
-            delay: FAILED_SHARD_DELAY,
-        });
-        self.resting.insert(shard, Instant::now() + FAILED_SHARD_DELAY);
+        HeldLease::take(store, seen, &settings.worker_id, settings.failover_time).await.map(Some)
     }
 
     /// Tells once for each state why a free shard is not started.
@@ -312,43 +232,15 @@ impl Coordinator {
             .book
             .leases()
             .filter(|lease| lease.owner.is_none() && !lease.is_finished())
-            .map(|lease| {
-                (
-                    lease.shard.clone(),
-                    lineage::unfinished_parents(lease, &self.book),
-                )
-            })
+            .map(|lease| (lease.shard.clone(), lineage::unfinished_parents(lease, &self.book)))
             .filter(|(_, unfinished)| !unfinished.is_empty())
             .collect();
         for (shard, unfinished) in &waiting {
             if self.waiting.get(shard) != Some(unfinished) {
-                self.context
-                    .events
-                    .emit(&Event::WaitingForParents { shard, unfinished });
+                self.context.events.emit(&Event::WaitingForParents { shard, unfinished });
             }
         }
         self.waiting = waiting;
-    }
-
-    /// Rows that named this worker before it took anything must stand still until they expire. One that moves is
-    /// renewed by another process of the same name (L5).
-    fn check_namesake(&mut self) -> Result<()> {
-        let me = &self.context.settings.worker_id;
-        let own_rows = || self.book.leases().filter(|lease| lease.is_owned_by(me));
-        let Some(inherited) = &mut self.inherited else {
-            let rows = own_rows().filter(|lease| !self.held.contains_key(&lease.shard));
-            self.inherited = Some(rows.map(|lease| (lease.shard.clone(), lease.counter)).collect());
-            return Ok(());
-        };
-        let own: BTreeSet<&ShardKey> = own_rows().map(|lease| &lease.shard).collect();
-        inherited.retain(|shard, _| own.contains(shard) && !self.held.contains_key(shard));
-        let moved = inherited
-            .iter()
-            .find(|(shard, counter)| self.book.get(shard).is_some_and(|row| row.counter != **counter));
-        match moved.map(|(shard, _)| shard.clone()) {
-            Some(shard) => Err(self.namesake(&shard)),
-            None => Ok(()),
-        }
     }
 
     fn namesake(&self, shard: &ShardKey) -> Error {
@@ -358,26 +250,6 @@ impl Coordinator {
              give each worker an id of its own"
         );
         Error::new(ErrorKind::Refused, message)
-    }
-
-    /// Lets the consumers finish within the grace period, then drops them and gives back what they held.
-    async fn stop(&mut self) {
-        self.context.stopping.cancel();
-        let grace = self.context.settings.shutdown_grace;
-        let finished = timeout(grace, async {
-            while let Some(ended) = self.consumers.join_next_with_id().await {
-                // Whatever it ended with: the worker is leaving.
-                let _leaving = self.consumer_ended(ended);
-            }
-        });
-        if finished.await.is_ok() {
-            return;
-        }
-        self.consumers.shutdown().await;
-        for (shard, held) in std::mem::take(&mut self.held) {
-            self.context.events.emit(&Event::ShutdownForced { shard: &shard });
-            release(&held.lease, &self.context.events, self.rng.u64(..)).await;
-        }
     }
 
     fn report(&self, error: &Error) {

@@ -44,10 +44,7 @@ async fn renew(lease: &HeldLease, failover_time: Duration, events: &Events, seed
         if error.kind() == ErrorKind::LeaseLost {
             return;
         }
-        events.emit(&Event::RenewalFailed {
-            shard: lease.shard(),
-            error: &error,
-        });
+        events.emit(&Event::RenewalFailed { shard: lease.shard(), error: &error });
         sleep(interval / RETRY_SHARE).await;
     }
 }

@@ -4,6 +4,7 @@
 //! nothing but the rows in the lease table, exactly as a crash would. Decisions are made by the pure functions of
 //! [`lease`](crate::lease); nothing here reads a wall clock.
 
+mod consumers;
 mod coordinator;
 mod lease_keeper;
 mod shard_consumer;

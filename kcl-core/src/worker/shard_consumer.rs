@@ -17,10 +17,8 @@ use crate::settings::{Checkpointing, WorkerSettings};
 use crate::stream::{ChildShard, PollingSource, RecordSource, SourceBatch, StartPosition, list_all_shards};
 
 /// The end of a shard must be committed, and a lease released, before anybody can go on: soon, then patiently.
-const COMMIT_RETRY_DELAYS: RetryDelays = RetryDelays {
-    initial: Duration::from_millis(100),
-    max: Duration::from_secs(5),
-};
+const COMMIT_RETRY_DELAYS: RetryDelays =
+    RetryDelays { initial: Duration::from_millis(100), max: Duration::from_secs(5) };
 
 /// How a consumer came to its end. The lease is released, except when it is lost.
 #[derive(Debug)]
@@ -63,21 +61,8 @@ impl ShardConsumer {
         let processor = context.processors.create(&shard);
         let retry = Retry::new(context.settings.processor_retry, seed);
         let stopping = context.stopping.clone();
-        let delivery = Delivery::new(
-            shard,
-            processor,
-            Arc::clone(&checkpointer),
-            events,
-            retry,
-            stopping,
-        );
-        Self {
-            context,
-            lease,
-            checkpointer,
-            delivery,
-            seed,
-        }
+        let delivery = Delivery::new(shard, processor, Arc::clone(&checkpointer), events, retry, stopping);
+        Self { context, lease, checkpointer, delivery, seed }
     }
 
     /// Runs until the shard ends, the worker stops, or the lease is lost. Losing the lease does not wait for the
@@ -137,19 +122,11 @@ impl ShardConsumer {
                 () = stopping.cancelled() => return self.stop().await,
                 read = source.next_batch() => read,
             };
-            let SourceBatch {
-                records,
-                millis_behind_latest,
-                shard_end,
-            } = match read {
+            let SourceBatch { records, millis_behind_latest, shard_end } = match read {
                 Ok(batch) => batch,
                 Err(error) => return self.source_failed(error).await,
             };
-            let batch = RecordBatch {
-                shard: self.shard().clone(),
-                records,
-                millis_behind_latest,
-            };
+            let batch = RecordBatch { shard: self.shard().clone(), records, millis_behind_latest };
             if self.delivery.process(&batch).await == Delivered::Stopped {
                 return self.stop().await;
             }
@@ -187,10 +164,7 @@ impl ShardConsumer {
             }
             sleep(retry.next_delay()).await;
         }
-        self.context.events.emit(&Event::ShardEnded {
-            shard: self.shard(),
-            children: &children,
-        });
+        self.context.events.emit(&Event::ShardEnded { shard: self.shard(), children: &children });
         Ending::ShardEnded
     }
 
@@ -203,10 +177,9 @@ impl ShardConsumer {
         match self.is_listed().await {
             Ok(false) => {
                 let checkpoint = self.checkpointer.committed();
-                self.context.events.emit(&Event::ShardTrimmed {
-                    shard: self.shard(),
-                    checkpoint: &checkpoint,
-                });
+                self.context
+                    .events
+                    .emit(&Event::ShardTrimmed { shard: self.shard(), checkpoint: &checkpoint });
                 self.end(Vec::new()).await
             }
             Ok(true) => Ending::Failed(error),
@@ -231,10 +204,7 @@ pub(super) async fn release(lease: &HeldLease, events: &Events, seed: u64) {
     while let Err(error) = lease.release().await {
         let delay = retry.next_delay();
         if Instant::now() + delay >= lease.deadline() {
-            events.emit(&Event::RenewalFailed {
-                shard: lease.shard(),
-                error: &error,
-            });
+            events.emit(&Event::RenewalFailed { shard: lease.shard(), error: &error });
             return;
         }
         sleep(delay).await;

@@ -60,19 +60,14 @@ fn independent_prefix(leases: &[Lease]) -> usize {
             .iter()
             .any(|parent| earlier.iter().any(|lease| lease.shard.shard_id == *parent))
     };
-    (0..candidates.len())
-        .find(|index| follows(*index))
-        .unwrap_or(candidates.len())
+    (0..candidates.len()).find(|index| follows(*index)).unwrap_or(candidates.len())
 }
 
 /// The row of the shard, made here or by another worker at the same time.
 async fn create(ports: &Ports, lease: &Lease, events: &Events) -> Result<Option<Lease>> {
     match ports.leases.create(lease).await? {
         Conditional::Applied(row) => {
-            events.emit(&Event::LeaseCreated {
-                shard: &row.shard,
-                checkpoint: &row.checkpoint,
-            });
+            events.emit(&Event::LeaseCreated { shard: &row.shard, checkpoint: &row.checkpoint });
             Ok(Some(row))
         }
         Conditional::Lost(row) => Ok(row),

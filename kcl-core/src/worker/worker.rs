@@ -33,12 +33,7 @@ pub struct Worker {
 impl Worker {
     /// A worker that makes its processors with `processors`. It does nothing until it is [run](Self::run).
     pub fn new(settings: WorkerSettings, ports: Ports, processors: impl ProcessorFactory) -> Self {
-        Self {
-            settings,
-            ports,
-            processors: Arc::new(processors),
-            sink: None,
-        }
+        Self { settings, ports, processors: Arc::new(processors), sink: None }
     }
 
     /// Sends the worker's events to `sink`, too. They always go to `tracing` and `metrics`.
@@ -65,13 +60,8 @@ impl Worker {
         self.settings.validate()?;
         let events = Events::new(self.settings.worker_id.clone(), self.sink);
         let stopping = CancellationToken::new();
-        let coordinator = Coordinator::new(
-            self.settings,
-            self.ports,
-            self.processors,
-            events.clone(),
-            stopping.clone(),
-        );
+        let coordinator =
+            Coordinator::new(self.settings, self.ports, self.processors, events.clone(), stopping.clone());
         let mut running = pin!(coordinator.run());
         let outcome = select! {
             biased;
@@ -88,8 +78,6 @@ impl Worker {
 
 impl fmt::Debug for Worker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Worker")
-            .field("settings", &self.settings)
-            .finish_non_exhaustive()
+        f.debug_struct("Worker").field("settings", &self.settings).finish_non_exhaustive()
     }
 }

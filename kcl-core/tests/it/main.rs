@@ -1,3 +1,9 @@
 //! Tests of the library through its public interface.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
+
+mod kinesis;
 mod lease_store;
+mod memory_kinesis;
+mod memory_kinesis_properties;
+mod worker;

@@ -9,10 +9,7 @@ const CHILD: &str = "shardId-000000000003";
 const POSITION: &str = "49590338271490256608559692538361571095921575989136588898";
 
 fn rows() -> LeaseRows {
-    LeaseRows {
-        table: "app".to_owned(),
-        stream: StreamId::named("orders").unwrap(),
-    }
+    LeaseRows { table: "app".to_owned(), stream: StreamId::named("orders").unwrap() }
 }
 
 fn s(text: &str) -> AttributeValue {
@@ -49,10 +46,7 @@ fn lease(checkpoint: Checkpoint) -> Lease {
 }
 
 fn at(sub_sequence_number: u64) -> Checkpoint {
-    Checkpoint::At(RecordPosition {
-        sequence_number: POSITION.parse().unwrap(),
-        sub_sequence_number,
-    })
+    Checkpoint::At(RecordPosition { sequence_number: POSITION.parse().unwrap(), sub_sequence_number })
 }
 
 fn ids(names: &[&str]) -> Vec<ShardId> {
@@ -145,10 +139,7 @@ fn what_later_versions_of_the_java_kcl_add_does_not_disturb() {
 #[test]
 fn a_row_about_something_else_is_no_lease() {
     for kind in ["LEADER", "WORKER_METRIC_STATS", "SOMETHING_NEW"] {
-        let item = Item::from([
-            (LEASE_KEY.to_owned(), s("Leader")),
-            (ENTITY_TYPE.to_owned(), s(kind)),
-        ]);
+        let item = Item::from([(LEASE_KEY.to_owned(), s("Leader")), (ENTITY_TYPE.to_owned(), s(kind))]);
         assert_eq!(rows().decode(&item).unwrap(), None);
     }
 }
@@ -182,10 +173,7 @@ fn an_attribute_that_cannot_be_read_is_named() {
         let message = corrupt(&item("LATEST", [(attribute, value)]), attribute);
         assert!(message.contains(SHARD), "{message}");
     }
-    corrupt(
-        &item(POSITION, [("checkpointSubSequenceNumber", s("7"))]),
-        "checkpointSubSequenceNumber",
-    );
+    corrupt(&item(POSITION, [("checkpointSubSequenceNumber", s("7"))]), "checkpointSubSequenceNumber");
     corrupt(&item("LATEST", [("startingHashKey", s("0"))]), "endingHashKey");
 }
 
@@ -206,10 +194,7 @@ fn checkpoints() -> impl Strategy<Value = Checkpoint> {
         Just(Checkpoint::Latest),
         Just(Checkpoint::ShardEnd),
         ("[1-9][0-9]{0,128}", any::<u64>()).prop_map(|(digits, sub_sequence_number)| {
-            Checkpoint::At(RecordPosition {
-                sequence_number: digits.parse().unwrap(),
-                sub_sequence_number,
-            })
+            Checkpoint::At(RecordPosition { sequence_number: digits.parse().unwrap(), sub_sequence_number })
         }),
     ]
 }

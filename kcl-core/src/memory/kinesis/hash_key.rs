@@ -12,11 +12,7 @@ pub(super) fn even_ranges(count: u32) -> impl Iterator<Item = HashKeyRange> {
     let size = even_size(count);
     (0..count).map(move |index| HashKeyRange {
         start: size.wrapping_mul(index.into()),
-        end: if index + 1 == count {
-            u128::MAX
-        } else {
-            size * u128::from(index + 1) - 1
-        },
+        end: if index + 1 == count { u128::MAX } else { size * u128::from(index + 1) - 1 },
     })
 }
 

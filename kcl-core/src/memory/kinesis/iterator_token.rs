@@ -88,13 +88,7 @@ mod tests {
 
     #[test]
     fn garbage_is_refused() {
-        for text in [
-            "",
-            "AAAA",
-            "orders/shard/x/1",
-            "or ders/shard/1/1",
-            "orders/shard/1/1/1",
-        ] {
+        for text in ["", "AAAA", "orders/shard/x/1", "or ders/shard/1/1", "orders/shard/1/1/1"] {
             let error = text.parse::<IteratorToken>().unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Refused, "{text}");
         }

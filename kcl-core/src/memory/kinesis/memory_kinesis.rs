@@ -46,11 +46,7 @@ pub struct PutRecordOutput {
 impl MemoryKinesis {
     /// A Kinesis without streams.
     pub fn new(settings: MemoryKinesisSettings) -> Self {
-        Self {
-            settings,
-            created_at: Instant::now(),
-            streams: Mutex::default(),
-        }
+        Self { settings, created_at: Instant::now(), streams: Mutex::default() }
     }
 
     /// The time by which records arrive and expire.
@@ -89,10 +85,7 @@ impl MemoryKinesis {
         let hash_key = explicit_hash_key.unwrap_or_else(|| hash_key_of(partition_key));
         self.with_stream(stream, |stream, now| {
             let (shard_id, sequence_number) = stream.put(partition_key, hash_key, data, now)?;
-            Ok(PutRecordOutput {
-                shard_id,
-                sequence_number,
-            })
+            Ok(PutRecordOutput { shard_id, sequence_number })
         })
     }
 
@@ -104,9 +97,7 @@ impl MemoryKinesis {
         shard: &ShardId,
         new_starting_hash_key: u128,
     ) -> Result<[ShardId; 2]> {
-        self.with_stream(stream, |stream, now| {
-            stream.split(shard, new_starting_hash_key, now)
-        })
+        self.with_stream(stream, |stream, now| stream.split(shard, new_starting_hash_key, now))
     }
 
     /// Closes two shards and opens one in their place. Refused if one is closed or their hash ranges do not touch.
@@ -167,9 +158,7 @@ impl Default for MemoryKinesis {
 impl fmt::Debug for MemoryKinesis {
     /// Without the records, which may be many.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MemoryKinesis")
-            .field("settings", &self.settings)
-            .finish_non_exhaustive()
+        f.debug_struct("MemoryKinesis").field("settings", &self.settings).finish_non_exhaustive()
     }
 }
 

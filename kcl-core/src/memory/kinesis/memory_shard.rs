@@ -67,10 +67,7 @@ impl MemoryShard {
     pub(super) fn put(&mut self, partition_key: &str, data: Bytes, now: Timestamp) -> Result<SequenceNumber> {
         let sequence_number = self.numbering.record(self.next_index, now)?;
         self.records.push_back(Record {
-            position: RecordPosition {
-                sequence_number: sequence_number.clone(),
-                sub_sequence_number: 0,
-            },
+            position: RecordPosition { sequence_number: sequence_number.clone(), sub_sequence_number: 0 },
             partition_key: partition_key.to_owned(),
             approximate_arrival: now,
             data,
@@ -93,9 +90,7 @@ impl MemoryShard {
 
     /// Forgets the records that arrived before `horizon`.
     pub(super) fn trim(&mut self, horizon: Timestamp) {
-        let trimmed = self
-            .records
-            .partition_point(|record| record.approximate_arrival < horizon);
+        let trimmed = self.records.partition_point(|record| record.approximate_arrival < horizon);
         self.records.drain(..trimmed);
     }
 
@@ -122,9 +117,7 @@ impl MemoryShard {
     /// Up to `limit` records from `index` on, or from the oldest one kept if that is later.
     pub(super) fn read(&self, index: u64, limit: usize, now: Timestamp) -> ShardRead {
         let skipped = index.saturating_sub(self.first_index());
-        let skipped = usize::try_from(skipped)
-            .unwrap_or(usize::MAX)
-            .min(self.records.len());
+        let skipped = usize::try_from(skipped).unwrap_or(usize::MAX).min(self.records.len());
         let records = within_read_bytes(self.records.range(skipped..).take(limit));
         let unread = self.records.len() - skipped - records.len();
         let at_end = unread == 0 && self.closed_at.is_some();

@@ -21,11 +21,7 @@ pub(super) struct MemoryStream {
 
 impl MemoryStream {
     pub(super) fn new(id: StreamId, shard_count: u32, now: Timestamp) -> Result<Self> {
-        let mut stream = Self {
-            id,
-            shards: BTreeMap::new(),
-            next_ordinal: 0,
-        };
+        let mut stream = Self { id, shards: BTreeMap::new(), next_ordinal: 0 };
         for range in even_ranges(shard_count) {
             stream.add_shard(&[], range, now)?;
         }
@@ -50,10 +46,7 @@ impl MemoryStream {
         let takes = |shard: &Shard| shard.is_open() && shard.hash_key_range.contains(hash_key);
         let open = self.shards.iter_mut().find(|(_, shard)| takes(shard.listing()));
         let (shard_id, shard) = open.ok_or_else(|| {
-            not_found(format!(
-                "no open shard of stream '{}' takes the hash key {hash_key}",
-                self.id
-            ))
+            not_found(format!("no open shard of stream '{}' takes the hash key {hash_key}", self.id))
         })?;
         Ok((shard_id.clone(), shard.put(partition_key, data, now)?))
     }
@@ -73,20 +66,11 @@ impl MemoryStream {
             )));
         }
         let (lower, upper) = (
-            HashKeyRange {
-                start,
-                end: new_starting_hash_key - 1,
-            },
-            HashKeyRange {
-                start: new_starting_hash_key,
-                end,
-            },
+            HashKeyRange { start, end: new_starting_hash_key - 1 },
+            HashKeyRange { start: new_starting_hash_key, end },
         );
         let parents = [shard_id];
-        let children = [
-            self.add_shard(&parents, lower, now)?,
-            self.add_shard(&parents, upper, now)?,
-        ];
+        let children = [self.add_shard(&parents, lower, now)?, self.add_shard(&parents, upper, now)?];
         self.close_shards(&parents, now)?;
         Ok(children)
     }
@@ -106,10 +90,7 @@ impl MemoryStream {
                 self.id
             )));
         }
-        let union = HashKeyRange {
-            start: one.start.min(other.start),
-            end: one.end.max(other.end),
-        };
+        let union = HashKeyRange { start: one.start.min(other.start), end: one.end.max(other.end) };
         let parents = [shard_id, adjacent];
         let child = self.add_shard(&parents, union, now)?;
         self.close_shards(&parents, now)?;
@@ -148,9 +129,7 @@ impl MemoryStream {
         };
         Ok(GetRecordsOutput {
             records: read.records,
-            next: read
-                .next_index
-                .map(|index| self.iterator_at(shard_id, index, now)),
+            next: read.next_index.map(|index| self.iterator_at(shard_id, index, now)),
             millis_behind_latest: read.millis_behind_latest,
             children,
         })
@@ -158,15 +137,8 @@ impl MemoryStream {
 
     fn iterator_at(&self, shard_id: &ShardId, next_index: u64, now: Timestamp) -> ShardIterator {
         let shard = ShardKey::new(self.id.clone(), shard_id.clone());
-        let token = IteratorToken {
-            shard: shard.clone(),
-            next_index,
-            issued_at: now,
-        };
-        ShardIterator {
-            shard,
-            token: token.to_string(),
-        }
+        let token = IteratorToken { shard: shard.clone(), next_index, issued_at: now };
+        ShardIterator { shard, token: token.to_string() }
     }
 
     fn children_of(&self, parent: &ShardId) -> Vec<ChildShard> {
@@ -181,10 +153,8 @@ impl MemoryStream {
     }
 
     fn add_shard(&mut self, parents: &[&ShardId], range: HashKeyRange, now: Timestamp) -> Result<ShardId> {
-        let numberings = parents
-            .iter()
-            .map(|id| Ok(self.shard(id)?.numbering()))
-            .collect::<Result<Vec<_>>>()?;
+        let numberings =
+            parents.iter().map(|id| Ok(self.shard(id)?.numbering())).collect::<Result<Vec<_>>>()?;
         let shard_id = ShardId::new(format!("shardId-{:012}", self.next_ordinal));
         let shard = MemoryShard::new(
             shard_id.clone(),

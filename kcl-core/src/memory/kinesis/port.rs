@@ -16,10 +16,7 @@ impl Kinesis for MemoryKinesis {
             let mut rest = state.listings(listed.as_ref());
             let shards: Vec<_> = rest.by_ref().take(self.shards_per_page()).cloned().collect();
             let more = rest.next().is_some();
-            let next = shards
-                .last()
-                .filter(|_| more)
-                .map(|last| page_token(stream, &last.shard_id));
+            let next = shards.last().filter(|_| more).map(|last| page_token(stream, &last.shard_id));
             Ok(ShardPage { shards, next })
         })
     }
@@ -29,9 +26,7 @@ impl Kinesis for MemoryKinesis {
         shard: &ShardKey,
         position: &IteratorPosition,
     ) -> Result<ShardIterator> {
-        self.with_stream(&shard.stream, |stream, now| {
-            stream.iterator(&shard.shard_id, position, now)
-        })
+        self.with_stream(&shard.stream, |stream, now| stream.iterator(&shard.shard_id, position, now))
     }
 
     async fn get_records(&self, iterator: &ShardIterator, limit: u32) -> Result<GetRecordsOutput> {
@@ -47,9 +42,7 @@ impl Kinesis for MemoryKinesis {
 fn checked_limit(limit: u32) -> Result<usize> {
     match usize::try_from(limit) {
         Ok(checked) if (1..=GET_RECORDS_MAX).contains(&limit) => Ok(checked),
-        _ => Err(refused(format!(
-            "a limit of {limit} records is not allowed; use 1 to {GET_RECORDS_MAX}"
-        ))),
+        _ => Err(refused(format!("a limit of {limit} records is not allowed; use 1 to {GET_RECORDS_MAX}"))),
     }
 }
 
@@ -61,10 +54,7 @@ fn page_token(stream: &StreamId, last: &ShardId) -> ShardPageToken {
 fn last_listed(stream: &StreamId, token: &ShardPageToken) -> Result<ShardId> {
     match token.0.split_once('/') {
         Some((of, last)) if of == stream.to_string() => Ok(ShardId::new(last)),
-        _ => Err(refused(format!(
-            "'{}' is not a page token of stream '{stream}'",
-            token.0
-        ))),
+        _ => Err(refused(format!("'{}' is not a page token of stream '{stream}'", token.0))),
     }
 }
 

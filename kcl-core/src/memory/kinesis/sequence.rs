@@ -25,10 +25,7 @@ impl ShardNumbering {
     /// For a shard that follows `parents`, if it has any: its creation time is above theirs, so its numbers are too.
     pub(super) fn new(parents: &[Self], shard_ordinal: u32, now: Timestamp) -> Self {
         let after_parents = parents.iter().map(|parent| parent.created_at_secs + 1);
-        Self {
-            created_at_secs: after_parents.fold(seconds(now), u64::max),
-            shard_ordinal,
-        }
+        Self { created_at_secs: after_parents.fold(seconds(now), u64::max), shard_ordinal }
     }
 
     /// The lowest number of the shard, below that of every record.
@@ -67,9 +64,7 @@ impl ShardNumbering {
 }
 
 fn seconds(time: Timestamp) -> u64 {
-    u64::try_from(time.as_millis() / 1_000)
-        .unwrap_or(0)
-        .min(SECONDS_MAX)
+    u64::try_from(time.as_millis() / 1_000).unwrap_or(0).min(SECONDS_MAX)
 }
 
 /// A number of up to 54 + 18 decimal digits, built from bit fields.
@@ -116,10 +111,7 @@ mod tests {
         let numbering = ShardNumbering::new(&[], 0x12, NOW);
         // In hexadecimal: 2 06553f100 2 0000000000000003 00 06553f101 00000012 2.
         let number = numbering.record(3, NOW.saturating_add(Duration::from_secs(1)));
-        assert_eq!(
-            number.unwrap().as_str(),
-            "49646437577153077907313937652112627639589570355530826018"
-        );
+        assert_eq!(number.unwrap().as_str(), "49646437577153077907313937652112627639589570355530826018");
     }
 
     #[test]

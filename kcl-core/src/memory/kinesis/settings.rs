@@ -24,10 +24,6 @@ pub struct MemoryKinesisSettings {
 
 impl Default for MemoryKinesisSettings {
     fn default() -> Self {
-        Self {
-            started_at: STARTED_AT,
-            retention: RETENTION,
-            shards_per_page: SHARDS_PER_PAGE,
-        }
+        Self { started_at: STARTED_AT, retention: RETENTION, shards_per_page: SHARDS_PER_PAGE }
     }
 }

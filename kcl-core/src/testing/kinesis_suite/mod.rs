@@ -1,0 +1,105 @@
+//! The promises of [`Kinesis`], one named case each.
+//!
+//! A case makes the streams that it needs through its [`KinesisFixture`], so one service may serve all cases. It waits
+//! at most about two seconds for what must come, and some milliseconds where two records must differ in time.
+
+mod listing;
+mod positions;
+mod reading;
+mod refusals;
+mod reshard;
+mod shard_reader;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use super::conformance::{Case, CaseResult, check_eq, fail};
+use crate::error::Result;
+use crate::model::{Record, SequenceNumber, Shard, ShardId, ShardKey, StreamId};
+use crate::stream::{Kinesis, list_all_shards};
+
+/// What a case needs beside the port: a producer and an operator.
+///
+/// # To ensure correctness
+/// Each method returns when its effect can be seen through the port, with the stream ready for the next one.
+#[async_trait]
+pub trait KinesisFixture: Send + Sync {
+    /// The implementation under test.
+    fn kinesis(&self) -> Arc<dyn Kinesis>;
+
+    /// Creates a stream with a name of its own and evenly divided hash ranges.
+    async fn create_stream(&self, shard_count: usize) -> Result<StreamId>;
+
+    /// Puts a record; says which shard took it, and its number there.
+    async fn put(
+        &self,
+        stream: &StreamId,
+        partition_key: &str,
+        explicit_hash_key: Option<u128>,
+        data: Bytes,
+    ) -> Result<(ShardId, SequenceNumber)>;
+
+    /// Splits a shard in two, the second from `new_starting_hash_key` on.
+    async fn split(&self, stream: &StreamId, shard: &ShardId, new_starting_hash_key: u128) -> Result<()>;
+
+    /// Merges two adjacent shards, the one with the lower hash keys first.
+    async fn merge(&self, stream: &StreamId, shard: &ShardId, adjacent: &ShardId) -> Result<()>;
+}
+
+/// Every case, for [`run_suite`](super::run_suite).
+pub fn cases() -> Vec<Case<dyn KinesisFixture>> {
+    [listing::cases(), positions::cases(), reading::cases(), reshard::cases(), refusals::cases()]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+/// What a case runs on.
+type Fixture = Arc<dyn KinesisFixture>;
+
+async fn shards(fixture: &Fixture, stream: &StreamId) -> CaseResult<Vec<Shard>> {
+    Ok(list_all_shards(&*fixture.kinesis(), stream).await?)
+}
+
+/// A new stream of one shard.
+async fn one_shard(fixture: &Fixture) -> CaseResult<ShardKey> {
+    let stream = fixture.create_stream(1).await?;
+    match &shards(fixture, &stream).await?[..] {
+        [only] => Ok(ShardKey::new(stream, only.shard_id.clone())),
+        others => fail(format!("a stream of one shard lists {others:?}")),
+    }
+}
+
+/// Puts one record for each label, in this order, into the shard that takes `hash_key`.
+async fn put_at(
+    fixture: &Fixture,
+    stream: &StreamId,
+    hash_key: u128,
+    labels: &[&str],
+) -> CaseResult<Vec<SequenceNumber>> {
+    let mut sequence_numbers = Vec::new();
+    for label in labels {
+        let data = Bytes::copy_from_slice(label.as_bytes());
+        let (_, number) = fixture.put(stream, "key", Some(hash_key), data).await?;
+        sequence_numbers.push(number);
+    }
+    Ok(sequence_numbers)
+}
+
+/// Puts one record for each label into a stream of one shard.
+async fn put(fixture: &Fixture, shard: &ShardKey, labels: &[&str]) -> CaseResult<Vec<SequenceNumber>> {
+    put_at(fixture, &shard.stream, 0, labels).await
+}
+
+/// The records must be those that were put with these labels.
+fn check_labels<L: AsRef<str>>(records: &[Record], expected: &[L]) -> CaseResult {
+    let expected: Vec<&str> = expected.iter().map(AsRef::as_ref).collect();
+    let labels = labels(records);
+    check_eq("the records", &labels.iter().map(String::as_str).collect(), &expected)
+}
+
+fn labels(records: &[Record]) -> Vec<String> {
+    records.iter().map(|record| String::from_utf8_lossy(&record.data).into_owned()).collect()
+}

@@ -22,12 +22,7 @@ pub(super) fn cases() -> Vec<Case<dyn LeaseStore>> {
 
 async fn every_change_raises_the_counter_by_one(store: Store) -> CaseResult {
     let mut row = create(&store, &owned_by("ada")?).await?;
-    for change in [
-        LeaseChange::Renew,
-        checkpoint("5")?,
-        LeaseChange::Release,
-        take("bob")?,
-    ] {
+    for change in [LeaseChange::Renew, checkpoint("5")?, LeaseChange::Release, take("bob")?] {
         let counter = row.counter + 1;
         row = update(&store, &row, &change).await?;
         check_eq("the counter", &row.counter, &counter)?;
@@ -59,10 +54,7 @@ async fn taking_a_free_lease_or_ones_own_counts_no_switch(store: Store) -> CaseR
 
 async fn renewing_keeps_all_else(store: Store) -> CaseResult {
     let row = create(&store, &super::rows::full_row()?).await?;
-    let renewed = Lease {
-        counter: row.counter + 1,
-        ..row.clone()
-    };
+    let renewed = Lease { counter: row.counter + 1, ..row.clone() };
     update(&store, &row, &LeaseChange::Renew).await?;
     check_stored(&store, &renewed).await
 }
@@ -81,18 +73,9 @@ async fn children_survive_later_changes(store: Store) -> CaseResult {
     let children = vec![shard_id(1), shard_id(2)];
     let mut row = create(&store, &owned_by("ada")?).await?;
     row = update(&store, &row, &shard_end(&children)).await?;
-    for change in [
-        LeaseChange::Renew,
-        shard_end(&[]),
-        LeaseChange::Release,
-        take("bob")?,
-    ] {
+    for change in [LeaseChange::Renew, shard_end(&[]), LeaseChange::Release, take("bob")?] {
         row = update(&store, &row, &change).await?;
-        let mut stored = store
-            .get(&row.shard)
-            .await?
-            .map(|row| row.children)
-            .unwrap_or_default();
+        let mut stored = store.get(&row.shard).await?.map(|row| row.children).unwrap_or_default();
         stored.sort();
         check_eq("the children", &stored, &children)?;
     }
@@ -108,11 +91,7 @@ async fn children_come_with_the_end_of_the_shard(store: Store) -> CaseResult {
 
 async fn a_released_lease_has_no_owner(store: Store) -> CaseResult {
     let row = create(&store, &super::rows::full_row()?).await?;
-    let released = Lease {
-        counter: row.counter + 1,
-        owner: None,
-        ..row.clone()
-    };
+    let released = Lease { counter: row.counter + 1, owner: None, ..row.clone() };
     update(&store, &row, &LeaseChange::Release).await?;
     check_stored(&store, &released).await
 }
@@ -131,24 +110,14 @@ async fn attributes_that_a_change_does_not_name_stay(store: Store) -> CaseResult
     let seen = owned_by("ada")?;
     let returned = update(&store, &seen, &LeaseChange::Renew).await?;
     let expected = row.after(&LeaseChange::Renew);
-    check_eq(
-        "the returned row",
-        &super::normal(returned),
-        &super::normal(expected.clone()),
-    )?;
+    check_eq("the returned row", &super::normal(returned), &super::normal(expected.clone()))?;
     check_stored(&store, &expected).await
 }
 
 fn checkpoint(sequence_number: &str) -> CaseResult<LeaseChange> {
-    Ok(LeaseChange::Checkpoint {
-        checkpoint: checkpoint_at(sequence_number, 0)?,
-        children: Vec::new(),
-    })
+    Ok(LeaseChange::Checkpoint { checkpoint: checkpoint_at(sequence_number, 0)?, children: Vec::new() })
 }
 
 fn shard_end(children: &[crate::model::ShardId]) -> LeaseChange {
-    LeaseChange::Checkpoint {
-        checkpoint: Checkpoint::ShardEnd,
-        children: children.to_vec(),
-    }
+    LeaseChange::Checkpoint { checkpoint: Checkpoint::ShardEnd, children: children.to_vec() }
 }

@@ -25,20 +25,14 @@ pub(super) fn cases() -> Vec<Case<dyn LeaseStore>> {
 
 async fn a_row_is_created_once(store: Store) -> CaseResult {
     let first = create(&store, &owned_by("ada")?).await?;
-    let second = Lease {
-        checkpoint: Checkpoint::Latest,
-        ..unowned(0)?
-    };
+    let second = Lease { checkpoint: Checkpoint::Latest, ..unowned(0)? };
     check_lost_to(&store, store.create(&second).await?, &first).await
 }
 
 async fn an_update_needs_the_counter_seen(store: Store) -> CaseResult {
     let row = create(&store, &owned_by("ada")?).await?;
     for counter in [row.counter - 1, row.counter + 1] {
-        let seen = Lease {
-            counter,
-            ..row.clone()
-        };
+        let seen = Lease { counter, ..row.clone() };
         check_lost_to(&store, store.update(&seen, &LeaseChange::Renew).await?, &row).await?;
     }
     Ok(())
@@ -52,29 +46,21 @@ async fn an_update_needs_the_owner_seen(store: Store) -> CaseResult {
 
 async fn an_update_needs_the_absence_of_an_owner_seen(store: Store) -> CaseResult {
     let row = create(&store, &owned_by("ada")?).await?;
-    let seen = Lease {
-        owner: None,
-        ..row.clone()
-    };
+    let seen = Lease { owner: None, ..row.clone() };
     check_lost_to(&store, store.update(&seen, &take("bob")?).await?, &row).await
 }
 
 async fn a_free_row_is_not_updated_as_an_owned_one(store: Store) -> CaseResult {
     let row = create(&store, &unowned(0)?).await?;
-    let seen = Lease {
-        owner: Some(WorkerId::new("ada")?),
-        ..row.clone()
-    };
+    let seen = Lease { owner: Some(WorkerId::new("ada")?), ..row.clone() };
     check_lost_to(&store, store.update(&seen, &LeaseChange::Renew).await?, &row).await
 }
 
 async fn every_kind_of_update_is_conditional(store: Store) -> CaseResult {
     let seen = create(&store, &owned_by("ada")?).await?;
     let row = update(&store, &seen, &LeaseChange::Renew).await?;
-    let checkpoint = LeaseChange::Checkpoint {
-        checkpoint: Checkpoint::ShardEnd,
-        children: vec![super::shard_id(1)],
-    };
+    let checkpoint =
+        LeaseChange::Checkpoint { checkpoint: Checkpoint::ShardEnd, children: vec![super::shard_id(1)] };
     for change in [take("bob")?, LeaseChange::Renew, checkpoint, LeaseChange::Release] {
         check_lost_to(&store, store.update(&seen, &change).await?, &row).await?;
     }
@@ -118,10 +104,7 @@ async fn a_row_with_another_counter_is_not_deleted(store: Store) -> CaseResult {
 
 async fn a_row_with_another_owner_is_not_deleted(store: Store) -> CaseResult {
     let row = create(&store, &owned_by("ada")?).await?;
-    let unowned = Lease {
-        owner: None,
-        ..row.clone()
-    };
+    let unowned = Lease { owner: None, ..row.clone() };
     for seen in [unowned, owned_by("bob")?] {
         check_deletes(&store, &seen, false).await?;
         check_stored(&store, &row).await?;

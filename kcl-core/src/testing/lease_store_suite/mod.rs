@@ -20,16 +20,10 @@ pub const STREAM_NAME: &str = "orders";
 
 /// Every case, for [`run_suite`](super::run_suite).
 pub fn cases() -> Vec<Case<dyn LeaseStore>> {
-    [
-        table::cases(),
-        rows::cases(),
-        conditions::cases(),
-        changes::cases(),
-        races::cases(),
-    ]
-    .into_iter()
-    .flatten()
-    .collect()
+    [table::cases(), rows::cases(), conditions::cases(), changes::cases(), races::cases()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 /// What a case runs on.
@@ -45,24 +39,15 @@ fn unowned(number: u32) -> CaseResult<Lease> {
 }
 
 fn owned_by(owner: &str) -> CaseResult<Lease> {
-    Ok(Lease {
-        counter: 7,
-        owner: Some(WorkerId::new(owner)?),
-        ..unowned(0)?
-    })
+    Ok(Lease { counter: 7, owner: Some(WorkerId::new(owner)?), ..unowned(0)? })
 }
 
 fn take(owner: &str) -> CaseResult<LeaseChange> {
-    Ok(LeaseChange::Take {
-        by: WorkerId::new(owner)?,
-    })
+    Ok(LeaseChange::Take { by: WorkerId::new(owner)? })
 }
 
 fn checkpoint_at(sequence_number: &str, sub_sequence_number: u64) -> CaseResult<Checkpoint> {
-    Ok(Checkpoint::At(RecordPosition {
-        sequence_number: sequence_number.parse()?,
-        sub_sequence_number,
-    }))
+    Ok(Checkpoint::At(RecordPosition { sequence_number: sequence_number.parse()?, sub_sequence_number }))
 }
 
 /// Prepares the table and creates `lease` in it.
@@ -83,30 +68,24 @@ async fn insert(store: &Store, lease: &Lease) -> CaseResult<Lease> {
 async fn update(store: &Store, seen: &Lease, change: &LeaseChange) -> CaseResult<Lease> {
     match store.update(seen, change).await? {
         Conditional::Applied(row) => Ok(row),
-        Conditional::Lost(row) => fail(format!(
-            "{change:?} of {seen:?} was not applied, since there is {row:?}"
-        )),
+        Conditional::Lost(row) => {
+            fail(format!("{change:?} of {seen:?} was not applied, since there is {row:?}"))
+        }
     }
 }
 
 /// The row must be in the table as `expected`.
 async fn check_stored(store: &Store, expected: &Lease) -> CaseResult {
     let stored = store.get(&expected.shard).await?;
-    check_eq(
-        "the stored row",
-        &stored.map(normal),
-        &Some(normal(expected.clone())),
-    )
+    check_eq("the stored row", &stored.map(normal), &Some(normal(expected.clone())))
 }
 
 /// An outcome must be a loss to `standing`, which must be in the table unchanged.
 async fn check_lost_to(store: &Store, outcome: Conditional, standing: &Lease) -> CaseResult {
     match outcome {
-        Conditional::Lost(Some(row)) => check_eq(
-            "the row that stood in the way",
-            &normal(row),
-            &normal(standing.clone()),
-        )?,
+        Conditional::Lost(Some(row)) => {
+            check_eq("the row that stood in the way", &normal(row), &normal(standing.clone()))?;
+        }
         other => return fail(format!("expected a loss to {standing:?}, got {other:?}")),
     }
     check_stored(store, standing).await

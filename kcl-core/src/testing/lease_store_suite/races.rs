@@ -21,10 +21,7 @@ async fn of_many_creators_one_wins(store: Store) -> CaseResult {
     let mut creations = Vec::new();
     for rival in 0..RIVALS {
         let store = Store::clone(&store);
-        let lease = Lease {
-            owner: Some(WorkerId::new(format!("rival-{rival}"))?),
-            ..unowned(0)?
-        };
+        let lease = Lease { owner: Some(WorkerId::new(format!("rival-{rival}"))?), ..unowned(0)? };
         creations.push(async move { store.create(&lease).await });
     }
     let winner = only_winner(creations).await?;
@@ -60,10 +57,7 @@ async fn only_winner(
         }
     }
     let [winner] = &winners[..] else {
-        return fail(format!(
-            "one write should win, but {} did: {winners:?}",
-            winners.len()
-        ));
+        return fail(format!("one write should win, but {} did: {winners:?}", winners.len()));
     };
     let expected = vec![Some(winner.clone()); RIVALS - 1];
     check_eq("the rows that stood in the way", &stood_in_the_way, &expected)?;

@@ -42,10 +42,7 @@ async fn a_created_row_is_returned_and_stored(store: Store) -> CaseResult {
 
 async fn every_checkpoint_is_created_whole(store: Store) -> CaseResult {
     for (number, checkpoint) in (0..).zip(every_checkpoint()?) {
-        let lease = Lease {
-            checkpoint,
-            ..unowned(number)?
-        };
+        let lease = Lease { checkpoint, ..unowned(number)? };
         create(&store, &lease).await?;
         check_stored(&store, &lease).await?;
     }
@@ -55,10 +52,7 @@ async fn every_checkpoint_is_created_whole(store: Store) -> CaseResult {
 async fn every_checkpoint_is_updated_whole(store: Store) -> CaseResult {
     let mut row = create(&store, &unowned(0)?).await?;
     for checkpoint in every_checkpoint()? {
-        let change = LeaseChange::Checkpoint {
-            checkpoint,
-            children: Vec::new(),
-        };
+        let change = LeaseChange::Checkpoint { checkpoint, children: Vec::new() };
         let expected = row.after(&change);
         row = update(&store, &row, &change).await?;
         check_eq("the updated row", &row, &expected)?;
@@ -68,15 +62,9 @@ async fn every_checkpoint_is_updated_whole(store: Store) -> CaseResult {
 }
 
 async fn hash_key_ranges_come_back_whole(store: Store) -> CaseResult {
-    let upper_half = HashKeyRange {
-        start: 1 << 127,
-        end: u128::MAX,
-    };
+    let upper_half = HashKeyRange { start: 1 << 127, end: u128::MAX };
     for (number, hash_key_range) in (0..).zip([None, Some(HashKeyRange::FULL), Some(upper_half)]) {
-        let lease = Lease {
-            hash_key_range,
-            ..unowned(number)?
-        };
+        let lease = Lease { hash_key_range, ..unowned(number)? };
         create(&store, &lease).await?;
         check_stored(&store, &lease).await?;
     }
@@ -86,11 +74,7 @@ async fn hash_key_ranges_come_back_whole(store: Store) -> CaseResult {
 async fn parents_and_children_come_back_whole(store: Store) -> CaseResult {
     let (one, two) = (vec![shard_id(10)], vec![shard_id(11), shard_id(12)]);
     for (number, (parents, children)) in (0..).zip([(one.clone(), two.clone()), (two, one)]) {
-        let lease = Lease {
-            parents,
-            children,
-            ..unowned(number)?
-        };
+        let lease = Lease { parents, children, ..unowned(number)? };
         create(&store, &lease).await?;
         check_stored(&store, &lease).await?;
     }
@@ -98,10 +82,7 @@ async fn parents_and_children_come_back_whole(store: Store) -> CaseResult {
 }
 
 async fn a_worker_id_may_be_any_text(store: Store) -> CaseResult {
-    let lease = Lease {
-        owner: Some(WorkerId::new("höst/1: \"a b\"")?),
-        ..unowned(0)?
-    };
+    let lease = Lease { owner: Some(WorkerId::new("höst/1: \"a b\"")?), ..unowned(0)? };
     create(&store, &lease).await?;
     check_stored(&store, &lease).await
 }

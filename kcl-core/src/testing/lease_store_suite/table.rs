@@ -24,11 +24,7 @@ pub(super) fn cases() -> Vec<Case<dyn LeaseStore>> {
 }
 
 async fn a_missing_table_is_not_found(store: Store) -> CaseResult {
-    check_error(
-        "list without a table",
-        store.list(Consistency::Strong).await,
-        ErrorKind::NotFound,
-    )
+    check_error("list without a table", store.list(Consistency::Strong).await, ErrorKind::NotFound)
 }
 
 async fn a_new_table_is_empty(store: Store) -> CaseResult {
@@ -62,12 +58,8 @@ async fn list_shows_every_row(store: Store) -> CaseResult {
     for number in 0..MANY_ROWS {
         insert(&store, &unowned(number)?).await?;
     }
-    let mut listed: Vec<_> = store
-        .list(Consistency::Strong)
-        .await?
-        .into_iter()
-        .map(|row| row.shard)
-        .collect();
+    let mut listed: Vec<_> =
+        store.list(Consistency::Strong).await?.into_iter().map(|row| row.shard).collect();
     listed.sort();
     for (number, listed) in (0..).zip(&listed) {
         check_eq("a listed row", listed, &unowned(number)?.shard)?;
@@ -79,11 +71,6 @@ async fn list_shows_every_row(store: Store) -> CaseResult {
 
 async fn list_shows_whole_rows(store: Store) -> CaseResult {
     let row = create(&store, &super::rows::full_row()?).await?;
-    let listed: Vec<_> = store
-        .list(Consistency::Strong)
-        .await?
-        .into_iter()
-        .map(normal)
-        .collect();
+    let listed: Vec<_> = store.list(Consistency::Strong).await?.into_iter().map(normal).collect();
     check_eq("the rows", &listed, &vec![normal(row)])
 }

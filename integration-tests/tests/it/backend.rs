@@ -1,0 +1,294 @@
+//! The services that the tests talk to: emulators in this process, or the endpoints that the environment names.
+//!
+//! `AWS_ENDPOINT_URL`, or `AWS_ENDPOINT_URL_KINESIS` and `AWS_ENDPOINT_URL_DYNAMODB`, point the tests at a LocalStack
+//! or its like. What they create there has names of its own for each run, and stays behind.
+//!
+//! Nothing here may know what a test is about, and nothing may wait for a fixed time.
+
+use std::env;
+use std::future::pending;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_kinesis::config::Credentials;
+use aws_sdk_kinesis::primitives::Blob;
+use aws_sdk_kinesis::types::StreamStatus;
+use ferrokinesis::store::StoreOptions;
+use kcl_core::aws::{AwsKinesis, DynamoDbLeaseStore};
+use kcl_core::lease::LeaseStore;
+use kcl_core::model::{SequenceNumber, Shard, ShardId, StreamId};
+use kcl_core::stream::Kinesis;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+
+/// How often [`until`] looks.
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
+
+/// How long [`until`] looks: far longer than anything takes, so that only a hang runs into it.
+const WAIT_MAX: Duration = Duration::from_mins(1);
+
+/// How long the Kinesis emulator takes to create, split or merge, in milliseconds: not nothing, as in the service.
+const TRANSITION_MS: u64 = 20;
+
+/// A Kinesis and a DynamoDB. Emulators stop when it is dropped.
+pub(crate) struct Backend {
+    config: SdkConfig,
+    kinesis_url: String,
+    dynamodb_url: String,
+    kinesis: aws_sdk_kinesis::Client,
+    dynamodb: aws_sdk_dynamodb::Client,
+    /// Dropping it stops the servers.
+    _servers: JoinSet<()>,
+}
+
+impl Backend {
+    /// Starts an emulator for each service that the environment names no endpoint for.
+    pub(crate) async fn start() -> Self {
+        Self::at(endpoint("AWS_ENDPOINT_URL_KINESIS"), endpoint("AWS_ENDPOINT_URL_DYNAMODB")).await
+    }
+
+    /// Starts both emulators, whatever the environment says: for tests that know their quirks.
+    pub(crate) async fn in_process() -> Self {
+        Self::at(None, None).await
+    }
+
+    async fn at(kinesis_url: Option<String>, dynamodb_url: Option<String>) -> Self {
+        let mut servers = JoinSet::new();
+        let kinesis_url = match kinesis_url {
+            Some(url) => url,
+            None => start_kinesis(&mut servers).await,
+        };
+        let dynamodb_url = match dynamodb_url {
+            Some(url) => url,
+            None => start_dynamodb(&mut servers).await,
+        };
+        let config = sdk_config().await;
+        let kinesis = aws_sdk_kinesis::config::Builder::from(&config).endpoint_url(&kinesis_url);
+        let dynamodb = aws_sdk_dynamodb::config::Builder::from(&config).endpoint_url(&dynamodb_url);
+        Self {
+            kinesis: aws_sdk_kinesis::Client::from_conf(kinesis.build()),
+            dynamodb: aws_sdk_dynamodb::Client::from_conf(dynamodb.build()),
+            config,
+            kinesis_url,
+            dynamodb_url,
+            _servers: servers,
+        }
+    }
+
+    /// The adapter under test.
+    pub(crate) fn kinesis(&self) -> Arc<dyn Kinesis> {
+        Arc::new(AwsKinesis::new(self.kinesis.clone()))
+    }
+
+    /// The adapter under test, over the one table of `stream`: all stores of a stream share their rows.
+    pub(crate) fn lease_store(&self, stream: &StreamId) -> Arc<dyn LeaseStore> {
+        self.lease_store_in(stream.name(), stream)
+    }
+
+    /// The adapter under test, over a table of this name.
+    pub(crate) fn lease_store_in(&self, table: &str, stream: &StreamId) -> Arc<dyn LeaseStore> {
+        Arc::new(DynamoDbLeaseStore::new(self.dynamodb.clone(), table, stream.clone()))
+    }
+
+    /// A bare client, to look behind the adapter.
+    pub(crate) fn dynamodb_client(&self) -> &aws_sdk_dynamodb::Client {
+        &self.dynamodb
+    }
+
+    /// What a child process needs in its environment to talk to this backend.
+    pub(crate) fn environment(&self) -> Vec<(&'static str, String)> {
+        let mut variables = vec![
+            ("AWS_ENDPOINT_URL_KINESIS", self.kinesis_url.clone()),
+            ("AWS_ENDPOINT_URL_DYNAMODB", self.dynamodb_url.clone()),
+        ];
+        if let Some(region) = self.config.region() {
+            variables.push(("AWS_REGION", region.to_string()));
+        }
+        if !has_credentials() {
+            let dummy = dummy_credentials();
+            variables.push(("AWS_ACCESS_KEY_ID", dummy.access_key_id().to_owned()));
+            variables.push(("AWS_SECRET_ACCESS_KEY", dummy.secret_access_key().to_owned()));
+        }
+        variables
+    }
+
+    /// A new stream of `shards` shards, ready for use.
+    pub(crate) async fn create_stream(&self, shards: i32) -> StreamId {
+        let stream = StreamId::named(unique_name("stream")).unwrap();
+        let request = self.kinesis.create_stream().stream_name(stream.name());
+        request.shard_count(shards).send().await.unwrap();
+        self.until_active(&stream).await;
+        stream
+    }
+
+    /// Puts one record. Returns the shard that took it, and its sequence number.
+    pub(crate) async fn put(
+        &self,
+        stream: &StreamId,
+        partition_key: &str,
+        data: &[u8],
+    ) -> (ShardId, SequenceNumber) {
+        self.put_at(stream, partition_key, None, data).await
+    }
+
+    /// Puts one record, into the shard of this hash key if there is one.
+    pub(crate) async fn put_at(
+        &self,
+        stream: &StreamId,
+        partition_key: &str,
+        hash_key: Option<u128>,
+        data: &[u8],
+    ) -> (ShardId, SequenceNumber) {
+        let request = self.kinesis.put_record().stream_name(stream.name());
+        let output = request
+            .partition_key(partition_key)
+            .set_explicit_hash_key(hash_key.map(|hash_key| hash_key.to_string()))
+            .data(Blob::new(data))
+            .send()
+            .await
+            .unwrap();
+        (ShardId::new(output.shard_id), output.sequence_number.parse().unwrap())
+    }
+
+    /// All shards that the stream lists, ordered by id.
+    pub(crate) async fn shards(&self, stream: &StreamId) -> Vec<Shard> {
+        let mut page = self.kinesis().list_shards(stream, None).await.unwrap();
+        assert_eq!(page.next, None, "a test needs no stream of several pages");
+        page.shards.sort_by(|one, other| one.shard_id.cmp(&other.shard_id));
+        page.shards
+    }
+
+    /// Splits a shard in the middle, and returns its two children.
+    pub(crate) async fn split(&self, stream: &StreamId, shard_id: &ShardId) -> Vec<Shard> {
+        let shards = self.shards(stream).await;
+        let parent = shards.iter().find(|shard| shard.shard_id == *shard_id).unwrap();
+        let range = parent.hash_key_range;
+        let middle = range.start + (range.end - range.start) / 2 + 1;
+        self.split_at(stream, shard_id, middle).await
+    }
+
+    /// Splits a shard, the second child from `hash_key` on, and returns its two children.
+    pub(crate) async fn split_at(&self, stream: &StreamId, shard_id: &ShardId, hash_key: u128) -> Vec<Shard> {
+        let request = self.kinesis.split_shard().stream_name(stream.name());
+        request
+            .shard_to_split(shard_id.as_str())
+            .new_starting_hash_key(hash_key.to_string())
+            .send()
+            .await
+            .unwrap();
+        self.until_active(stream).await;
+        self.children(stream, shard_id).await
+    }
+
+    /// Merges two neighbours, and returns their child.
+    pub(crate) async fn merge(&self, stream: &StreamId, shard_id: &ShardId, neighbour: &ShardId) -> Shard {
+        let request = self.kinesis.merge_shards().stream_name(stream.name());
+        request
+            .shard_to_merge(shard_id.as_str())
+            .adjacent_shard_to_merge(neighbour.as_str())
+            .send()
+            .await
+            .unwrap();
+        self.until_active(stream).await;
+        self.children(stream, shard_id).await.remove(0)
+    }
+
+    async fn children(&self, stream: &StreamId, parent: &ShardId) -> Vec<Shard> {
+        let mut shards = self.shards(stream).await;
+        shards.retain(|shard| shard.parents().any(|id| id == parent));
+        shards
+    }
+
+    /// A stream is not ACTIVE while it is created, split or merged.
+    async fn until_active(&self, stream: &StreamId) {
+        until(&format!("stream '{stream}' is ACTIVE"), || async {
+            let request = self.kinesis.describe_stream_summary().stream_name(stream.name());
+            let summary = request.send().await.unwrap().stream_description_summary;
+            summary.is_some_and(|summary| summary.stream_status == StreamStatus::Active)
+        })
+        .await;
+    }
+}
+
+/// Waits until `condition` holds, looking again and again.
+///
+/// # Panics
+/// If that takes longer than [`WAIT_MAX`], naming `what`.
+pub(crate) async fn until<F: Future<Output = bool>>(what: &str, condition: impl Fn() -> F) {
+    let wait = tokio::time::timeout(WAIT_MAX, async {
+        while !condition().await {
+            tokio::time::sleep(POLL_INTERVAL).await;
+        }
+    });
+    assert!(wait.await.is_ok(), "waited {WAIT_MAX:?} in vain until {what}");
+}
+
+/// A name that no other call returns, nor a call of another run: the services may outlive us.
+pub(crate) fn unique_name(prefix: &str) -> String {
+    static RUN: LazyLock<u64> = LazyLock::new(|| RandomState::new().hash_one(std::process::id()));
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    format!("{prefix}-{:016x}-{count}", *RUN)
+}
+
+/// Credentials that emulators take.
+pub(crate) fn dummy_credentials() -> Credentials {
+    Credentials::new("test", "test", None, None, "integration tests")
+}
+
+/// A port of this machine, and a listener on it.
+pub(crate) async fn listen() -> (TcpListener, String) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    (listener, url)
+}
+
+async fn start_kinesis(servers: &mut JoinSet<()>) -> String {
+    let (listener, url) = listen().await;
+    let (app, _) = ferrokinesis::create_app(StoreOptions {
+        create_stream_ms: TRANSITION_MS,
+        update_stream_ms: TRANSITION_MS,
+        // The default of 10 is for all streams together.
+        shard_limit: 1_000,
+        ..StoreOptions::default()
+    });
+    servers.spawn(async move {
+        ferrokinesis::serve_plain_http(listener, app, pending()).await.unwrap();
+    });
+    url
+}
+
+async fn start_dynamodb(servers: &mut JoinSet<()>) -> String {
+    let (listener, url) = listen().await;
+    let database = dynoxide::Database::memory().unwrap();
+    servers.spawn(dynoxide::server::serve_on(listener, database));
+    url
+}
+
+/// The configuration of both clients: credentials and region of the environment, or ones that emulators take.
+async fn sdk_config() -> SdkConfig {
+    let region = variable("AWS_REGION").or_else(|| variable("AWS_DEFAULT_REGION"));
+    let loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
+        .region(Region::new(region.unwrap_or_else(|| "us-east-1".to_owned())));
+    if has_credentials() {
+        loader.load().await
+    } else {
+        loader.credentials_provider(dummy_credentials()).load().await
+    }
+}
+
+fn has_credentials() -> bool {
+    variable("AWS_ACCESS_KEY_ID").is_some() || variable("AWS_PROFILE").is_some()
+}
+
+fn endpoint(of_service: &str) -> Option<String> {
+    variable(of_service).or_else(|| variable("AWS_ENDPOINT_URL"))
+}
+
+/// A variable that is set to something.
+fn variable(name: &str) -> Option<String> {
+    env::var(name).ok().filter(|value| !value.is_empty())
+}

@@ -1,0 +1,11 @@
+//! The framework and its AWS adapters over real sockets, against emulators in this process.
+
+#![expect(clippy::unwrap_used, reason = "helpers of a test fail as the test does")]
+
+mod adapter_errors;
+mod backend;
+mod canned;
+mod conformance;
+mod harness;
+mod lease_rows;
+mod tidy;

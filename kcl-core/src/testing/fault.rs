@@ -1,0 +1,31 @@
+use std::future::pending;
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// What happens to a call on its way to a service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// Nothing: the service answers.
+    None,
+    /// The call fails with an error of this kind, and the service never sees it.
+    Fail(ErrorKind),
+    /// The service does what it is asked, and the answer is lost.
+    LoseAnswer,
+    /// The service never sees the call, and nobody ever answers.
+    Hang,
+}
+
+impl Fault {
+    /// The call's outcome under this fault.
+    pub(super) async fn strike<T>(self, call: impl Future<Output = Result<T>> + Send) -> Result<T> {
+        match self {
+            Self::None => call.await,
+            Self::Fail(kind) => Err(Error::new(kind, "the call was made to fail")),
+            Self::LoseAnswer => {
+                call.await?;
+                Err(Error::new(ErrorKind::Transient, "the answer was made to get lost"))
+            }
+            Self::Hang => pending().await,
+        }
+    }
+}

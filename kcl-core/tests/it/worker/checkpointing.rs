@@ -1,0 +1,73 @@
+//! What may be committed, and when.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use kcl_core::model::{Checkpoint, RecordPosition, ShardKey};
+use kcl_core::processor::{Checkpointer, ProcessorError, RecordBatch};
+use kcl_core::{Checkpointing, ErrorKind, WorkerSettings};
+use tokio::time::sleep;
+
+use super::fleet::{AsyncScript, Fleet, Scripted};
+
+/// Commits up to its fifth record, then tries what is not permitted.
+struct CommitsTheFifth {
+    refusals: Arc<Mutex<Vec<String>>>,
+}
+
+#[async_trait]
+impl AsyncScript for CommitsTheFifth {
+    async fn run(&mut self, batch: &RecordBatch, checkpointer: &Checkpointer) -> Result<(), ProcessorError> {
+        checkpointer.checkpoint_at(&batch.records[4].position).await?;
+        let beyond = RecordPosition { sub_sequence_number: 1, ..batch.records[9].position.clone() };
+        for position in [&batch.records[3].position, &beyond] {
+            let error = checkpointer.checkpoint_at(position).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Refused);
+            self.refusals.lock().unwrap().push(error.to_string());
+        }
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn manual_commits_exactly_what_the_processor_says_and_never_moves_back() {
+    let mut fleet = Fleet::new(1);
+    fleet.put(10);
+    let refusals = Arc::new(Mutex::new(Vec::new()));
+    let log = Arc::clone(&refusals);
+    let factory = move |_: &ShardKey| Scripted {
+        process: CommitsTheFifth { refusals: Arc::clone(&log) },
+        calls: Arc::default(),
+    };
+    let settings = WorkerSettings { checkpointing: Checkpointing::Manual, ..fleet.settings("a") };
+    fleet.start_with("a", settings, fleet.ports(), factory);
+    fleet.until("both are refused", || refusals.lock().unwrap().len() == 2).await;
+    sleep(Duration::from_secs(5)).await;
+    fleet.crash("a").await;
+    sleep(Duration::from_secs(30)).await;
+    // The crash left the row as the processor committed it, so five records are delivered to the next owner.
+    fleet.start("b");
+    fleet.until("the rest is delivered", || fleet.oracle.outstanding() == 5).await;
+    let Checkpoint::At(committed) = fleet.rows().await[0].checkpoint.clone() else {
+        panic!("nothing committed")
+    };
+    for refusal in refusals.lock().unwrap().iter() {
+        assert!(refusal.contains("permitted is from"), "{refusal}");
+    }
+    assert_eq!(committed.sub_sequence_number, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_each_batch_commits_what_was_delivered_and_no_more() {
+    let mut fleet = Fleet::new(1);
+    fleet.put(10);
+    fleet.start("a");
+    fleet.drain().await;
+    sleep(Duration::from_secs(1)).await;
+    fleet.crash("a").await;
+    fleet.put(10);
+    fleet.start("b");
+    fleet.drain().await;
+    assert_eq!(fleet.assert_good(), 0, "all of the first ten were committed");
+}

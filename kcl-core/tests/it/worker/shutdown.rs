@@ -1,0 +1,129 @@
+//! A planned stop: drain, commit, release.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use kcl_core::model::{Record, ShardKey};
+use kcl_core::processor::{Checkpointer, ProcessorError, RecordBatch};
+use kcl_core::testing::DeliveryOracle;
+use kcl_core::{Checkpointing, WorkerSettings};
+use tokio::time::{Instant, sleep};
+
+use super::fleet::{AsyncScript, Fleet, Scripted};
+
+#[tokio::test(start_paused = true)]
+async fn a_rolling_restart_costs_no_duplicate_and_no_failover_time() {
+    let mut fleet = Fleet::new(4);
+    fleet.start("a");
+    for restart in 0..5 {
+        fleet.put(100);
+        sleep(Duration::from_millis(1_700)).await;
+        fleet.stop("a").await;
+        assert!(fleet.rows().await.iter().all(|row| row.owner.is_none()), "released, restart {restart}");
+        fleet.put(100);
+        fleet.start("a");
+        let started_at = Instant::now();
+        fleet.drain().await;
+        let WorkerSettings { lease_scan_interval, polling, .. } = fleet.settings("a");
+        assert!(started_at.elapsed() <= lease_scan_interval + polling.idle_time_between_reads);
+    }
+    assert_eq!(fleet.assert_good(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_released_lease_runs_elsewhere_within_a_scan_interval() {
+    let mut fleet = Fleet::new(2);
+    fleet.start("a");
+    fleet.start("b");
+    sleep(Duration::from_secs(30)).await;
+    fleet.put(50);
+    fleet.stop("a").await;
+    let stopped_at = Instant::now();
+    fleet
+        .until_rows("b has everything", |rows| {
+            rows.iter().all(|row| row.owner.as_ref().is_some_and(|owner| owner.as_str() == "b"))
+        })
+        .await;
+    assert!(stopped_at.elapsed() <= fleet.settings("b").lease_scan_interval + Duration::from_millis(50));
+    fleet.drain().await;
+    assert_eq!(fleet.assert_good(), 0);
+}
+
+/// Takes two seconds for a batch, and records it at the end.
+struct Slow {
+    oracle: Arc<DeliveryOracle>,
+}
+
+#[async_trait]
+impl AsyncScript for Slow {
+    async fn run(&mut self, batch: &RecordBatch, _: &Checkpointer) -> Result<(), ProcessorError> {
+        sleep(Duration::from_secs(2)).await;
+        for record in &batch.records {
+            self.oracle.deliver(&batch.shard, record);
+        }
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_batch_in_hand_is_finished_and_committed() {
+    let mut fleet = Fleet::new(1);
+    fleet.put(10);
+    let oracle = Arc::clone(&fleet.oracle);
+    let calls = Arc::new(Mutex::new(Vec::new()));
+    let log = Arc::clone(&calls);
+    let factory = move |_: &ShardKey| Scripted {
+        process: Slow { oracle: Arc::clone(&oracle) },
+        calls: Arc::clone(&log),
+    };
+    fleet.start_with("a", fleet.settings("a"), fleet.ports(), factory);
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(fleet.oracle.outstanding(), 10, "the batch is in hand");
+    fleet.stop("a").await;
+    assert_eq!(fleet.oracle.outstanding(), 0);
+    assert!(fleet.rows().await[0].checkpoint.has_begun());
+    assert_eq!(*calls.lock().unwrap(), ["initialize TRIM_HORIZON", "shutdown_requested"]);
+}
+
+struct Fails;
+
+#[async_trait]
+impl AsyncScript for Fails {
+    async fn run(&mut self, _: &RecordBatch, _: &Checkpointer) -> Result<(), ProcessorError> {
+        Err("never".into())
+    }
+}
+
+/// [`Scripted`] commits when asked to shut down: the framework must not let it commit what failed.
+#[tokio::test(start_paused = true)]
+async fn a_batch_that_failed_is_not_committed_at_shutdown() {
+    for checkpointing in [Checkpointing::AfterEachBatch, Checkpointing::Manual] {
+        let mut fleet = Fleet::new(1);
+        fleet.put(10);
+        let factory = |_: &ShardKey| Scripted { process: Fails, calls: Arc::default() };
+        let settings = WorkerSettings { checkpointing, ..fleet.settings("a") };
+        fleet.start_with("a", settings, fleet.ports(), factory);
+        sleep(Duration::from_secs(10)).await;
+        fleet.stop("a").await;
+        assert!(!fleet.rows().await[0].checkpoint.has_begun());
+        fleet.start("b");
+        fleet.drain().await;
+        fleet.assert_good();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_processor_that_does_not_stop_is_dropped_after_the_grace_period_and_its_lease_released() {
+    let mut fleet = Fleet::new(1);
+    fleet.put(1);
+    let factory = kcl_core::processor::for_each_record(|_: Record| std::future::pending());
+    fleet.start_with("a", fleet.settings("a"), fleet.ports(), factory);
+    sleep(Duration::from_secs(5)).await;
+    let asked_at = Instant::now();
+    fleet.stop("a").await;
+    assert!(asked_at.elapsed() <= fleet.settings("a").shutdown_grace + Duration::from_secs(1));
+    assert_eq!(fleet.count_events("ShutdownForced"), 1);
+    assert!(fleet.rows().await[0].owner.is_none());
+    assert!(!fleet.rows().await[0].checkpoint.has_begun());
+}
