@@ -96,3 +96,31 @@ fn wall_clock_time() -> Timestamp {
     let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     Timestamp::default().saturating_add(since_epoch)
 }
+
+#[cfg(test)]
+mod tests {
+    use kcl_core::Event;
+    use kcl_core::model::{ShardKey, WorkerId};
+
+    use super::super::generator::Generator;
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_record_is_consumed_when_it_is_delivered() {
+        let stage = Stage::set(1, false).unwrap();
+        assert_eq!(stage.is_consumed(), Ok(true));
+        stage.put(Generator::new(1).next().unwrap()).unwrap();
+        assert_eq!(stage.is_consumed(), Ok(false));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_closed_shard_is_consumed_when_a_worker_has_finished_it() {
+        let stage = Stage::set(1, false).unwrap();
+        let parent = ShardKey::new(stage.stream.clone(), stage.shards().unwrap()[0].shard_id.clone());
+        stage.kinesis.split_shard(&stage.stream, &parent.shard_id, 1 << 127).unwrap();
+        assert_eq!(stage.is_consumed(), Ok(false));
+        let ended = Event::ShardEnded { shard: &parent, children: &[] };
+        stage.board.record(&WorkerId::new("worker-1").unwrap(), &ended);
+        assert_eq!(stage.is_consumed(), Ok(true));
+    }
+}

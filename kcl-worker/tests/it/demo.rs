@@ -40,8 +40,9 @@ fn args(options: &str) -> DemoArgs {
 
 async fn run(options: &str, interrupted: impl Future<Output = ()>) -> (Result<u8, Failure>, String) {
     let screen = Screen::default();
-    let view = View::new(ViewMode::Plain { verbose: false }, Box::new(screen.clone()));
-    let status = demo::run(&args(options), view, interrupted).await;
+    let args = args(options);
+    let view = View::new(ViewMode::Plain { verbose: args.verbose }, Box::new(screen.clone()));
+    let status = demo::run(&args, view, interrupted).await;
     (status, screen.text())
 }
 
@@ -88,6 +89,13 @@ async fn a_short_demo_has_room_for_everything_too() {
         check(&text, &["SPLIT", "KILL", "MERGE", "Verdict: GOOD", &format!("delivered        {records}\n")]);
         assert_eq!(status, Ok(0));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_last_record_comes_after_everything_else() {
+    let (status, text) = run("--reshard --records 1 --verbose", pending()).await;
+    assert_eq!(status, Ok(0), "{text}");
+    assert!(text.find("MERGE").unwrap() < text.find("processed 1 records").unwrap(), "{text}");
 }
 
 #[tokio::test(start_paused = true)]
