@@ -1,7 +1,7 @@
 //! The binary: its streams, its exit statuses and its words.
 
 use std::fs;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
@@ -127,4 +127,20 @@ fn a_consumer_without_a_region_or_credentials_says_where_they_are_looked_for() {
     check(&without_region.output().unwrap(), 1, &[], &["AWS_REGION"]);
     let without_credentials = without_region.env("AWS_REGION", "eu-west-1");
     check(&without_credentials.output().unwrap(), 1, &[], &["AWS_ACCESS_KEY_ID", "AWS_PROFILE"]);
+}
+
+/// With its input still open, so with a thread that waits for it.
+#[cfg(unix)]
+#[test]
+fn an_interrupt_ends_the_demo_with_the_verdict_so_far() {
+    let mut child = command(&["demo", "--input", "-"]).stdin(Stdio::piped()).spawn().unwrap();
+    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    let mut text = String::new();
+    // Once it shows something, it listens to signals.
+    stdout.read_line(&mut text).unwrap();
+    let interrupt = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    assert!(interrupt.unwrap().success());
+    stdout.read_to_string(&mut text).unwrap();
+    assert!(text.contains("Verdict: UNFINISHED: interrupted"), "{text}");
+    assert_eq!(child.wait().unwrap().code(), Some(130));
 }
