@@ -1,0 +1,54 @@
+//! `kcl-worker run`: consumes a Kinesis stream, and prints its records.
+//!
+//! Standard output carries records and nothing else; everything for people goes to standard error. A position is
+//! committed only after its records have been written and flushed.
+
+mod json_lines;
+mod logging;
+mod settings;
+
+use std::io::stdout;
+use std::sync::Arc;
+
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use kcl_core::aws;
+use kcl_core::worker::Worker;
+use tokio_util::sync::CancellationToken;
+use tracing::info;
+
+use crate::Failure;
+use crate::cli::RunArgs;
+use json_lines::{JsonLines, Output};
+
+/// Consumes the stream until `stop` is cancelled; then drains, commits and releases.
+///
+/// # Errors
+/// If the settings, the credentials, the stream or the lease table cannot work, another process runs under the same
+/// worker id, or standard output can no longer be written to.
+pub async fn run(args: &RunArgs, stop: CancellationToken) -> Result<(), Failure> {
+    logging::start(args.log_format)?;
+    let settings = settings::worker_settings(args)?;
+    let lease_table = args.table.as_ref().unwrap_or(&args.application);
+    let ports = aws::ports(&sdk_config(args).await, &settings.stream, lease_table);
+    let output = Arc::new(Output::new(stdout(), stop.clone()));
+    let processors = JsonLines::factory(Arc::clone(&output));
+    let worker = Worker::new(settings, ports, processors);
+    let stopping = async {
+        stop.cancelled().await;
+        info!("stopping: what is in hand is finished and committed; a second signal exits at once");
+    };
+    worker.run(stopping).await.map_err(Failure::runtime)?;
+    output.failure().map_or(Ok(()), Err)
+}
+
+/// The SDK's usual chain, overridden where the command line says so.
+async fn sdk_config(args: &RunArgs) -> SdkConfig {
+    let mut loader = aws_config::defaults(BehaviorVersion::latest());
+    if let Some(region) = &args.region {
+        loader = loader.region(Region::new(region.clone()));
+    }
+    if let Some(url) = &args.endpoint_url {
+        loader = loader.endpoint_url(url);
+    }
+    loader.load().await
+}
