@@ -6,6 +6,7 @@ mod adapter_errors;
 mod backend;
 mod canned;
 mod conformance;
+mod consume;
 mod harness;
 mod lease_rows;
 mod tidy;
