@@ -1,1 +1,7 @@
-//! The promises of the framework over real sockets: everything is in `tests/it`, one binary.
+//! Tests of the whole over real sockets and real processes: see `tests/it`. There is nothing to use here.
+
+/// The README, whose program must compile.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+#[derive(Debug)]
+pub struct Readme;

@@ -220,3 +220,6 @@ impl fmt::Debug for HeldLease {
         f.debug_struct("HeldLease").field("acquired", &self.acquired).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,7 +14,7 @@ pub enum LeaseCall<'a> {
     /// [`LeaseStore::prepare`].
     Prepare,
     /// [`LeaseStore::list`].
-    List,
+    List(Consistency),
     /// [`LeaseStore::get`].
     Get(&'a ShardKey),
     /// [`LeaseStore::create`].
@@ -52,7 +52,7 @@ impl LeaseStore for FaultyLeaseStore {
     }
 
     async fn list(&self, consistency: Consistency) -> Result<Vec<Lease>> {
-        self.pass(LeaseCall::List, self.inner.list(consistency)).await
+        self.pass(LeaseCall::List(consistency), self.inner.list(consistency)).await
     }
 
     async fn get(&self, shard: &ShardKey) -> Result<Option<Lease>> {

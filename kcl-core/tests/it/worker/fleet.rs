@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use kcl_core::lease::{Consistency, Lease, LeaseStore};
 use kcl_core::memory::{MemoryKinesis, MemoryLeaseStore, PutRecordOutput};
-use kcl_core::model::{ShardId, ShardKey, StreamId, WorkerId};
+use kcl_core::model::{Shard, ShardId, ShardKey, StreamId, WorkerId};
 use kcl_core::processor::{
     Checkpointer, ProcessorError, ProcessorFactory, RecordBatch, RecordProcessor, ShardStart,
 };
@@ -142,6 +142,10 @@ impl Fleet {
             self.oracle.put(&key, &shard_id, &sequence_number);
             self.records_put += 1;
         }
+    }
+
+    pub(super) fn open_shards(&self) -> Vec<Shard> {
+        self.kinesis.shards(&self.stream).unwrap().into_iter().filter(Shard::is_open).collect()
     }
 
     /// Splits an open shard in the middle.

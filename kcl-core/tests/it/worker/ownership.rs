@@ -10,7 +10,7 @@ use kcl_core::worker::Ports;
 use kcl_core::{ErrorKind, WorkerSettings};
 use tokio::time::{Instant, sleep};
 
-use super::fleet::Fleet;
+use super::fleet::{Fleet, shard_id};
 
 #[tokio::test(start_paused = true)]
 async fn one_worker_delivers_every_record_in_order() {
@@ -190,4 +190,21 @@ async fn a_stream_that_cannot_be_listed_does_not_hold_up_a_take_over() {
     fleet.put(10);
     fleet.drain().await;
     fleet.assert_good();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_take_that_fails_does_not_cost_the_leases_taken_beside_it() {
+    let mut fleet = Fleet::new(6);
+    fleet.put(100);
+    let leases = FaultyLeaseStore::new(Arc::clone(&fleet.leases), |call| match call {
+        LeaseCall::Update(row, LeaseChange::Take { .. }) if row.shard.shard_id == shard_id(3) => {
+            Fault::Fail(ErrorKind::Transient)
+        }
+        _ => Fault::None,
+    });
+    let ports = Ports { leases: Arc::new(leases), ..fleet.ports() };
+    fleet.start_with("a", fleet.settings("a"), ports, fleet.recorder());
+    sleep(Duration::from_secs(5)).await;
+    assert_eq!(fleet.count_events("LeaseTaken"), 5);
+    assert_eq!(fleet.rows().await.iter().filter(|row| row.checkpoint.has_begun()).count(), 5);
 }

@@ -1,7 +1,7 @@
 //! Trouble with the stream: throttling, lost answers, expired iterators, a shard that cannot be read.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use kcl_core::model::InitialPosition;
@@ -11,6 +11,7 @@ use kcl_core::{ErrorKind, WorkerSettings};
 use tokio::time::{Instant, sleep};
 
 use super::fleet::{Fleet, shard_id};
+use super::random::Random;
 
 fn start_with_faults(fleet: &mut Fleet, decide: impl Fn(KinesisCall<'_>) -> Fault + Send + Sync + 'static) {
     let kinesis = Arc::new(FaultyKinesis::new(fleet.ports().kinesis, decide));
@@ -22,8 +23,8 @@ fn start_with_faults(fleet: &mut Fleet, decide: impl Fn(KinesisCall<'_>) -> Faul
 async fn passing_trouble_with_the_stream_costs_no_record_and_no_order() {
     for seed in 0..20 {
         let mut fleet = Fleet::new(2);
-        let rng = std::sync::Mutex::new(seed);
-        start_with_faults(&mut fleet, move |call| match (next(&mut rng.lock().unwrap()) % 8, call) {
+        let rng = Mutex::new(Random::new(seed));
+        start_with_faults(&mut fleet, move |call| match (rng.lock().unwrap().below(8), call) {
             (0, _) => Fault::Fail(ErrorKind::Throttled),
             (1, _) => Fault::Fail(ErrorKind::Transient),
             (2, _) => Fault::LoseAnswer,
@@ -41,12 +42,6 @@ async fn passing_trouble_with_the_stream_costs_no_record_and_no_order() {
         assert_eq!(fleet.assert_good(), 0, "seed {seed}");
         assert_eq!(fleet.count_events("LeaseLost"), 0);
     }
-}
-
-/// A small generator of numbers, the same for the same seed (Knuth's MMIX constants).
-fn next(state: &mut u64) -> u64 {
-    *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-    *state >> 33
 }
 
 #[tokio::test(start_paused = true)]

@@ -10,7 +10,7 @@ use kcl_core::testing::DeliveryOracle;
 use kcl_core::{Checkpointing, WorkerSettings};
 use tokio::time::{Instant, sleep};
 
-use super::fleet::{AsyncScript, Fleet, Scripted};
+use super::fleet::{AsyncScript, Fleet, Scripted, shard_id};
 
 #[tokio::test(start_paused = true)]
 async fn a_rolling_restart_costs_no_duplicate_and_no_failover_time() {
@@ -111,6 +111,21 @@ async fn a_batch_that_failed_is_not_committed_at_shutdown() {
         fleet.drain().await;
         fleet.assert_good();
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shard_whose_last_batch_failed_is_not_finished_at_shutdown() {
+    let mut fleet = Fleet::new(1);
+    fleet.put(10);
+    fleet.split(&shard_id(0));
+    let factory = |_: &ShardKey| Scripted { process: Fails, calls: Arc::default() };
+    fleet.start_with("a", fleet.settings("a"), fleet.ports(), factory);
+    sleep(Duration::from_secs(10)).await;
+    fleet.stop("a").await;
+    assert!(!fleet.row(&shard_id(0)).await.checkpoint.has_begun());
+    fleet.start("b");
+    fleet.drain().await;
+    assert_eq!(fleet.assert_good(), 0);
 }
 
 #[tokio::test(start_paused = true)]
