@@ -7,6 +7,7 @@ mod backend;
 mod canned;
 mod conformance;
 mod consume;
+mod fleet;
 mod harness;
 mod lease_rows;
 mod tidy;

@@ -2,7 +2,6 @@
 //!
 //! A test waits for conditions, never for a time. What needs time to pass faster is tested on the in-memory backend.
 
-mod fleet;
 mod positions;
 mod resharding;
 mod rows;

@@ -9,8 +9,8 @@ use kcl_core::stream::{GET_RECORDS_MAX, IteratorPosition};
 use kcl_core::testing::{Fault, FaultyKinesis, KinesisCall};
 use kcl_core::worker::Ports;
 
-use super::fleet::Fleet;
 use crate::backend::until;
+use crate::fleet::Fleet;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restart_goes_on_after_the_checkpoint_and_repeats_nothing() {

@@ -2,7 +2,7 @@
 
 use kcl_core::model::ShardId;
 
-use super::fleet::Fleet;
+use crate::fleet::Fleet;
 
 /// Each shard takes many reads, so a child that did not wait for its parents would be ahead of them.
 #[tokio::test(flavor = "multi_thread")]

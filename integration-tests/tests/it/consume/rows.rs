@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use aws_sdk_dynamodb::types::AttributeValue;
 use kcl_core::model::ShardId;
 
-use super::fleet::Fleet;
+use crate::fleet::Fleet;
 
 type Item = BTreeMap<String, AttributeValue>;
 

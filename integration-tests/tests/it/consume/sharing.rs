@@ -10,7 +10,7 @@ use kcl_core::model::ShardKey;
 use kcl_core::processor::{Checkpointer, ProcessorError, RecordBatch, RecordProcessor};
 use kcl_core::testing::DeliveryOracle;
 
-use super::fleet::Fleet;
+use crate::fleet::Fleet;
 
 /// Short, since a test waits for it, but long enough for renewals on a machine with other things to do.
 const FAILOVER_TIME: Duration = Duration::from_secs(2);

@@ -1,4 +1,4 @@
-//! Workers on one stream and one lease table, with an oracle that sees every put and every delivery.
+//! A stream, its lease table and an oracle that sees every put and every delivery; and workers on them, in this process.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,16 +16,17 @@ use kcl_core::worker::{Ports, Worker};
 use kcl_core::{Event, Result, WorkerSettings};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
-use crate::backend::{Backend, until};
+use crate::backend::{Backend, WAIT_MAX, until};
 
 /// The keys that records are spread over: enough for several in each shard.
 const KEYS: usize = 20;
 
-pub(super) struct Fleet {
-    pub(super) backend: Backend,
-    pub(super) stream: StreamId,
-    pub(super) oracle: Arc<DeliveryOracle>,
+pub(crate) struct Fleet {
+    pub(crate) backend: Backend,
+    pub(crate) stream: StreamId,
+    pub(crate) oracle: Arc<DeliveryOracle>,
     /// How many records each worker has delivered, repetitions included.
     deliveries: Arc<Mutex<BTreeMap<String, usize>>>,
     /// What workers reported: shown if the test fails.
@@ -41,7 +42,7 @@ struct Running {
 
 impl Fleet {
     /// A stream of `shards` shards, and no worker.
-    pub(super) async fn new(shards: i32) -> Self {
+    pub(crate) async fn new(shards: i32) -> Self {
         let backend = Backend::start().await;
         let stream = backend.create_stream(shards).await;
         Self {
@@ -56,7 +57,7 @@ impl Fleet {
     }
 
     /// The defaults, but for the two rhythms, which are as fast as they may be.
-    pub(super) fn settings(&self, name: &str) -> WorkerSettings {
+    pub(crate) fn settings(&self, name: &str) -> WorkerSettings {
         WorkerSettings {
             lease_scan_interval: Duration::from_millis(100),
             polling: PollingSettings {
@@ -68,24 +69,24 @@ impl Fleet {
     }
 
     /// Settings with which a shard takes many reads, so that things happen in the middle of it.
-    pub(super) fn small_reads(&self, name: &str) -> WorkerSettings {
+    pub(crate) fn small_reads(&self, name: &str) -> WorkerSettings {
         let mut settings = self.settings(name);
         settings.polling.records_per_read_max = 10;
         settings
     }
 
-    pub(super) fn ports(&self) -> Ports {
+    pub(crate) fn ports(&self) -> Ports {
         Ports { kinesis: self.backend.kinesis(), leases: self.backend.lease_store(&self.stream) }
     }
 
     /// Starts a worker that tells the oracle what it delivers.
-    pub(super) fn start(&mut self, settings: WorkerSettings) {
+    pub(crate) fn start(&mut self, settings: WorkerSettings) {
         let recorder = self.recorder(&settings);
         self.start_with(settings, self.ports(), recorder);
     }
 
     /// Starts a worker with everything of the test's own choice.
-    pub(super) fn start_with(
+    pub(crate) fn start_with(
         &mut self,
         settings: WorkerSettings,
         ports: Ports,
@@ -105,7 +106,7 @@ impl Fleet {
     }
 
     /// A factory of processors that do nothing but tell the oracle.
-    pub(super) fn recorder(&self, settings: &WorkerSettings) -> impl ProcessorFactory + use<> {
+    pub(crate) fn recorder(&self, settings: &WorkerSettings) -> impl ProcessorFactory + use<> {
         let (oracle, deliveries) = (Arc::clone(&self.oracle), Arc::clone(&self.deliveries));
         let worker = settings.worker_id.to_string();
         move |_: &ShardKey| Recorder {
@@ -116,7 +117,7 @@ impl Fleet {
     }
 
     /// Ends a worker without goodbye.
-    pub(super) async fn crash(&mut self, name: &str) {
+    pub(crate) async fn crash(&mut self, name: &str) {
         let Running { task, shutdown } = self.running.remove(name).unwrap();
         task.abort();
         assert!(task.await.unwrap_err().is_cancelled(), "worker {name} had ended by itself");
@@ -124,15 +125,15 @@ impl Fleet {
     }
 
     /// Asks a worker to stop, and waits until it has.
-    pub(super) async fn stop(&mut self, name: &str) {
+    pub(crate) async fn stop(&mut self, name: &str) {
         let Running { task, shutdown } = self.running.remove(name).unwrap();
-        let asked = shutdown.send(());
-        task.await.unwrap().unwrap();
-        asked.unwrap();
+        // Fails if the worker has ended by itself; its error, next, says more.
+        let _asked = shutdown.send(());
+        timeout(WAIT_MAX, task).await.unwrap().unwrap().unwrap();
     }
 
     /// Puts `count` records, round and round over the keys. Returns the newest of each shard that took any.
-    pub(super) async fn put(&self, count: usize) -> BTreeMap<ShardId, SequenceNumber> {
+    pub(crate) async fn put(&self, count: usize) -> BTreeMap<ShardId, SequenceNumber> {
         let mut newest = BTreeMap::new();
         for _ in 0..count {
             let number = self.records_put.fetch_add(1, Ordering::Relaxed);
@@ -146,36 +147,36 @@ impl Fleet {
     }
 
     /// The ids of all shards, in the order of their hash keys.
-    pub(super) async fn shard_ids(&self) -> Vec<ShardId> {
+    pub(crate) async fn shard_ids(&self) -> Vec<ShardId> {
         let mut shards = self.backend.shards(&self.stream).await;
         shards.sort_by_key(|shard| shard.hash_key_range.start);
         shards.into_iter().map(|shard| shard.shard_id).collect()
     }
 
     /// Splits a shard in the middle, and returns its children in the order of their hash keys.
-    pub(super) async fn split(&self, shard_id: &ShardId) -> Vec<ShardId> {
+    pub(crate) async fn split(&self, shard_id: &ShardId) -> Vec<ShardId> {
         let mut children = self.backend.split(&self.stream, shard_id).await;
         children.sort_by_key(|shard| shard.hash_key_range.start);
         children.into_iter().map(|shard| shard.shard_id).collect()
     }
 
     /// Waits until everything put is delivered.
-    pub(super) async fn drain(&self) {
+    pub(crate) async fn drain(&self) {
         self.until_outstanding("everything is delivered", 0).await;
     }
 
     /// Waits until no more than `count` records are still to be delivered.
-    pub(super) async fn until_outstanding(&self, what: &str, count: usize) {
+    pub(crate) async fn until_outstanding(&self, what: &str, count: usize) {
         until(what, || async { self.oracle.outstanding() <= count }).await;
     }
 
     /// Waits until the rows satisfy a condition.
-    pub(super) async fn until_rows(&self, what: &str, condition: impl Fn(&[Lease]) -> bool) {
+    pub(crate) async fn until_rows(&self, what: &str, condition: impl Fn(&[Lease]) -> bool) {
         until(what, || async { condition(&self.rows().await) }).await;
     }
 
     /// Waits until each of these workers owns as many unfinished leases as is said.
-    pub(super) async fn until_shares(&self, shares: &[(&str, usize)]) {
+    pub(crate) async fn until_shares(&self, shares: &[(&str, usize)]) {
         let share = |rows: &[Lease], name: &str| {
             let owned = |row: &&Lease| row.owner.as_ref().is_some_and(|owner| owner.as_str() == name);
             rows.iter().filter(|row| !row.is_finished()).filter(owned).count()
@@ -185,18 +186,18 @@ impl Fleet {
     }
 
     /// The lease table; empty before the first worker has made it.
-    pub(super) async fn rows(&self) -> Vec<Lease> {
+    pub(crate) async fn rows(&self) -> Vec<Lease> {
         let leases = self.backend.lease_store(&self.stream);
         leases.list(Consistency::Strong).await.unwrap_or_default()
     }
 
     /// How many records a worker has delivered, repetitions included.
-    pub(super) fn deliveries(&self, name: &str) -> usize {
+    pub(crate) fn deliveries(&self, name: &str) -> usize {
         self.deliveries.lock().unwrap().get(name).copied().unwrap_or(0)
     }
 
     /// Fails unless every record was delivered, in order. Returns the number of duplicates.
-    pub(super) fn assert_good(&self) -> usize {
+    pub(crate) fn assert_good(&self) -> usize {
         let verdict = self.oracle.verdict();
         assert!(verdict.is_good(), "{verdict}");
         verdict.duplicates
