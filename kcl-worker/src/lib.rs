@@ -1,1 +1,47 @@
-//! placeholder
+//! The worker binary's commands, as a library so that tests can call them.
+//!
+//! * [`demo`] runs a whole fleet in this process, on the in-memory backend, and judges what its processors saw. It
+//!   needs nothing: no AWS, no network, no other install.
+//! * [`run`] consumes a Kinesis stream through the AWS SDK and prints its records as JSON lines.
+//!
+//! Nothing here decides anything about leases, shards or records: that is [`kcl_core`]'s. What is here is what a
+//! person sees: the [command line](cli), output, [signals], errors and exit statuses.
+//!
+//! | exit status | meaning |
+//! |---|---|
+//! | 0 | `demo`: every promise was kept; `run`: stopped as asked, everything printed is committed |
+//! | 1 | it did not work, or a promise was broken |
+//! | 2 | the command line, a setting or the input is not acceptable |
+//! | 130 | interrupted: `demo` before it was done, `run` by a second signal |
+
+pub mod cli;
+pub mod demo;
+mod failure;
+pub mod run;
+pub mod signals;
+
+use std::io::{IsTerminal, stdout};
+
+pub use failure::Failure;
+
+use cli::{Cli, Command};
+use demo::{View, ViewMode};
+
+/// Does what the command line says, and returns the exit status.
+///
+/// # Errors
+/// What a person must be told on standard error; it carries its own exit status.
+pub async fn execute(cli: Cli) -> Result<u8, Failure> {
+    let stop = signals::stop_on_signals()?;
+    match cli.command {
+        Command::Demo(args) => {
+            let mode = match (stdout().is_terminal(), args.verbose) {
+                (true, false) => ViewMode::Live,
+                (_, verbose) => ViewMode::Plain { verbose },
+            };
+            let view = View::new(mode, Box::new(stdout()));
+            demo::run(&args, view, stop.cancelled_owned()).await
+        }
+        Command::Run(args) => run::run(&args, stop).await.map(|()| 0),
+    }
+}

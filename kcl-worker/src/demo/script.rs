@@ -1,0 +1,127 @@
+use std::time::Duration;
+
+use kcl_core::model::{HashKeyRange, Shard, ShardId};
+use tokio::time::sleep_until;
+use tokio_util::sync::CancellationToken;
+
+use super::fleet::Fleet;
+use super::stage::Stage;
+use crate::Failure;
+use crate::cli::DemoArgs;
+
+/// The time from the start to the first step, and from each step to the next: long enough to see what it does.
+const STEP_INTERVAL: Duration = Duration::from_millis(1_500);
+
+/// What happens on the way, besides records.
+#[derive(Debug)]
+pub(super) struct Script {
+    steps: Vec<Step>,
+    finished: CancellationToken,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    Split,
+    Kill,
+    Merge,
+}
+
+impl Script {
+    /// What the arguments ask for. Refused if nobody would be left to go on.
+    pub(super) fn new(args: &DemoArgs) -> Result<Self, Failure> {
+        if args.kill && args.workers < 2 {
+            return Err(Failure::usage(format!(
+                "--kill needs a worker that takes over, and --workers is {}; use --workers 2 or more",
+                args.workers
+            )));
+        }
+        let asked = [
+            (Step::Split, args.reshard),
+            (Step::Kill, args.kill),
+            (Step::Merge, args.reshard),
+        ];
+        Ok(Self {
+            steps: asked
+                .into_iter()
+                .filter(|(_, asked)| *asked)
+                .map(|(step, _)| step)
+                .collect(),
+            finished: CancellationToken::new(),
+        })
+    }
+
+    /// When the last step is due, from the start.
+    pub(super) fn planned_time(&self) -> Duration {
+        (0..self.steps.len()).map(|_| STEP_INTERVAL).sum()
+    }
+
+    /// Returns once the last step has been done.
+    pub(super) async fn finished(&self) {
+        self.finished.cancelled().await;
+    }
+
+    pub(super) async fn play(&self, stage: &Stage, fleet: &Fleet) -> Result<(), Failure> {
+        let mut due_at = stage.started_at;
+        for step in &self.steps {
+            due_at += STEP_INTERVAL;
+            sleep_until(due_at).await;
+            match step {
+                Step::Split => split(stage)?,
+                Step::Kill => fleet.kill_one(stage).await,
+                Step::Merge => merge(stage)?,
+            }
+        }
+        self.finished.cancel();
+        Ok(())
+    }
+}
+
+/// Splits the first open shard into halves.
+fn split(stage: &Stage) -> Result<(), Failure> {
+    let shards = open_shards(stage.shards()?);
+    let Some(shard) = shards.first() else {
+        return Ok(());
+    };
+    let middle = middle(shard.hash_key_range);
+    let children = stage.kinesis.split_shard(&stage.stream, &shard.shard_id, middle);
+    let [lower, upper] = children.map_err(Failure::runtime)?;
+    stage
+        .board
+        .note(format!("SPLIT {} into {lower} and {upper}", shard.shard_id));
+    Ok(())
+}
+
+/// Merges the upper half of the split with its neighbour, so that a shard follows a child.
+fn merge(stage: &Stage) -> Result<(), Failure> {
+    let shards = open_shards(stage.shards()?);
+    let Some((left, right)) = pair_to_merge(&shards) else {
+        return Ok(());
+    };
+    let child = stage
+        .kinesis
+        .merge_shards(&stage.stream, left, right)
+        .map_err(Failure::runtime)?;
+    stage.board.note(format!("MERGE {left} and {right} into {child}"));
+    Ok(())
+}
+
+/// The shards that take records, in the order of their hash keys.
+fn open_shards(mut shards: Vec<Shard>) -> Vec<Shard> {
+    shards.retain(Shard::is_open);
+    shards.sort_by_key(|shard| shard.hash_key_range.start);
+    shards
+}
+
+/// The second and the third open shard, which the split left as its upper half and that one's neighbour; the two
+/// halves if there are no others.
+fn pair_to_merge(open_shards: &[Shard]) -> Option<(&ShardId, &ShardId)> {
+    let first = usize::from(open_shards.len() > 2);
+    match open_shards.get(first..first + 2) {
+        Some([left, right]) => Some((&left.shard_id, &right.shard_id)),
+        _ => None,
+    }
+}
+
+fn middle(range: HashKeyRange) -> u128 {
+    range.start + (range.end - range.start) / 2
+}

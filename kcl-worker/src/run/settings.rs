@@ -1,0 +1,48 @@
+use std::time::Duration;
+
+use kcl_core::WorkerSettings;
+use kcl_core::model::{StreamId, WorkerId};
+use kcl_core::worker::unique_worker_id;
+
+use crate::Failure;
+use crate::cli::RunArgs;
+
+/// The first part of a worker id where the environment does not name the host.
+const UNNAMED_HOST: &str = "worker";
+
+/// The library's defaults, overridden where the command line says so.
+pub(super) fn worker_settings(args: &RunArgs) -> Result<WorkerSettings, Failure> {
+    let stream = StreamId::named(&args.stream).map_err(Failure::usage)?;
+    let worker_id = match &args.worker_id {
+        Some(id) => WorkerId::new(id),
+        None => unique_worker_id(&host_name()),
+    };
+    let mut settings = WorkerSettings::new(stream, worker_id.map_err(Failure::usage)?);
+    settings.initial_position = args.initial_position;
+    let idle_time = &mut settings.polling.idle_time_between_reads;
+    override_ms(idle_time, args.idle_time_between_reads_ms);
+    override_ms(&mut settings.failover_time, args.failover_time_ms);
+    override_ms(&mut settings.lease_scan_interval, args.lease_scan_interval_ms);
+    override_ms(&mut settings.shard_sync_interval, args.shard_sync_interval_ms);
+    override_ms(&mut settings.shutdown_grace, args.shutdown_grace_ms);
+    if let Some(max_leases) = args.max_leases {
+        settings.max_leases_for_worker = max_leases;
+    }
+    settings.validate().map_err(Failure::usage)?;
+    Ok(settings)
+}
+
+fn override_ms(setting: &mut Duration, millis: Option<u64>) {
+    if let Some(millis) = millis {
+        *setting = Duration::from_millis(millis);
+    }
+}
+
+fn host_name() -> String {
+    let name = std::env::var("HOSTNAME").unwrap_or_default();
+    if name.is_empty() {
+        UNNAMED_HOST.to_owned()
+    } else {
+        name
+    }
+}
