@@ -10,4 +10,6 @@ mod consume;
 mod fleet;
 mod harness;
 mod lease_rows;
+#[cfg(unix)]
+mod processes;
 mod tidy;
