@@ -139,9 +139,7 @@ fn initial_position(text: &str) -> Result<InitialPosition, String> {
         "trim-horizon" => Ok(InitialPosition::TrimHorizon),
         "latest" => Ok(InitialPosition::Latest),
         time => match time.parse::<jiff::Timestamp>() {
-            Ok(time) => Ok(InitialPosition::AtTimestamp(Timestamp::from_millis(
-                time.as_millisecond(),
-            ))),
+            Ok(time) => Ok(InitialPosition::AtTimestamp(Timestamp::from_millis(time.as_millisecond()))),
             Err(_) => Err(
                 "use trim-horizon, latest, or a time with its offset from UTC, such as 2026-01-31T12:00:00Z"
                     .to_owned(),
@@ -158,9 +156,7 @@ mod tests {
 
     fn parse(line: &str) -> Result<Command, String> {
         let words = std::iter::once("kcl-worker").chain(line.split_whitespace());
-        Cli::try_parse_from(words)
-            .map(|cli| cli.command)
-            .map_err(|error| error.to_string())
+        Cli::try_parse_from(words).map(|cli| cli.command).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -190,10 +186,7 @@ mod tests {
             ("demo --input f --records 5", "--records"),
             ("demo --nonsense", "--nonsense"),
             ("run --stream s", "--application"),
-            (
-                "run --stream s --application a --initial-position soon",
-                "trim-horizon, latest",
-            ),
+            ("run --stream s --application a --initial-position soon", "trim-horizon, latest"),
         ] {
             let error = parse(line).unwrap_err();
             assert!(error.contains(named), "{line}: {error}");

@@ -19,7 +19,9 @@ use crate::model::{Record, RecordPosition, ShardKey};
 /// ```
 ///
 /// When the closure fails, the batch is tried again from the record that failed.
-pub fn for_each_record<F, Fut>(handle: F) -> impl Fn(&ShardKey) -> RecordHandler<F> + Send + Sync + 'static
+pub fn for_each_record<F, Fut>(
+    handle: F,
+) -> impl Fn(&ShardKey) -> RecordHandler<F> + Clone + Send + Sync + 'static
 where
     F: Fn(Record) -> Fut + Clone + Send + Sync + 'static,
     Fut: Future<Output = Result<(), ProcessorError>> + Send + 'static,

@@ -54,11 +54,7 @@ pub(super) enum ShardState {
 
 impl Board {
     pub(super) fn new(started_at: Instant, keeps_routine: bool) -> Self {
-        Self {
-            started_at,
-            keeps_routine,
-            facts: Mutex::default(),
-        }
+        Self { started_at, keeps_routine, facts: Mutex::default() }
     }
 
     /// Takes note of an event.
@@ -85,40 +81,22 @@ impl Board {
             row.state = ShardState::Orphaned(worker.clone());
             held += 1;
         }
-        let batch = if with_batch {
-            ", before it could commit a batch"
-        } else {
-            ""
-        };
-        facts.log(
-            self.started_at.elapsed(),
-            &format!("KILL {worker}, which held {held} shards{batch}"),
-        );
+        let batch = if with_batch { ", before it could commit a batch" } else { "" };
+        facts.log(self.started_at.elapsed(), &format!("KILL {worker}, which held {held} shards{batch}"));
     }
 
     pub(super) fn shards_held_by(&self, worker: &WorkerId) -> usize {
-        self.facts()
-            .shards
-            .values()
-            .filter(|row| row.is_held_by(worker))
-            .count()
+        self.facts().shards.values().filter(|row| row.is_held_by(worker)).count()
     }
 
     pub(super) fn has_ended(&self, shard: &ShardId) -> bool {
-        self.facts()
-            .shards
-            .get(shard)
-            .is_some_and(|row| row.state == ShardState::Ended)
+        self.facts().shards.get(shard).is_some_and(|row| row.state == ShardState::Ended)
     }
 
     /// Records and shards processed: changes whenever the fleet gets on.
     pub(super) fn progress(&self) -> (u64, usize) {
         let facts = self.facts();
-        let ended = facts
-            .shards
-            .values()
-            .filter(|row| row.state == ShardState::Ended)
-            .count();
+        let ended = facts.shards.values().filter(|row| row.state == ShardState::Ended).count();
         (facts.records, ended)
     }
 
@@ -172,11 +150,7 @@ impl Facts {
                     row.state = ShardState::WaitingForParents;
                 }
             }
-            Event::BatchProcessed {
-                shard,
-                records,
-                millis_behind_latest,
-            } => {
+            Event::BatchProcessed { shard, records, millis_behind_latest } => {
                 let row = self.row(&shard.shard_id);
                 row.records += *records as u64;
                 row.behind_ms = *millis_behind_latest;
@@ -197,8 +171,7 @@ impl Facts {
             self.log.pop_front();
             self.log_lines_gone += 1;
         }
-        self.log
-            .push_back(format!("{:7.3} s  {text}", elapsed.as_secs_f64()));
+        self.log.push_back(format!("{:7.3} s  {text}", elapsed.as_secs_f64()));
     }
 }
 

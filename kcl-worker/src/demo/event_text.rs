@@ -27,14 +27,9 @@ pub(super) fn describe(worker: &WorkerId, event: &Event<'_>) -> EventText {
         Event::WaitingForParents { shard, unfinished } => {
             format!("waits with {} for {}", shard.shard_id, list(unfinished))
         }
-        Event::BatchProcessed {
-            shard,
-            records,
-            millis_behind_latest,
-        } => format!(
-            "processed {records} records of {}, {millis_behind_latest} ms behind",
-            shard.shard_id
-        ),
+        Event::BatchProcessed { shard, records, millis_behind_latest } => {
+            format!("processed {records} records of {}, {millis_behind_latest} ms behind", shard.shard_id)
+        }
         Event::Checkpointed { shard, checkpoint } => format!("committed {} at {checkpoint}", shard.shard_id),
         Event::ShardEnded { shard, children } => {
             format!("finished {}, followed by {}", shard.shard_id, list(children))
@@ -51,10 +46,7 @@ pub(super) fn describe(worker: &WorkerId, event: &Event<'_>) -> EventText {
         Event::CoordinationFailed { error } => format!("could not coordinate: {error}"),
         other => format!("{other:?}"),
     };
-    EventText {
-        text: format!("{worker} {what}"),
-        is_routine,
-    }
+    EventText { text: format!("{worker} {what}"), is_routine }
 }
 
 fn list(shards: &[ShardId]) -> String {

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::input::Lines;
+use super::input::{Line, Lines};
 use super::pace::Pace;
 use super::script::Script;
 use super::stage::{LOOK_INTERVAL, Stage};
@@ -26,7 +26,7 @@ pub(super) async fn feed(
 ) -> Result<(), Failure> {
     let mut next_put_at = Instant::now();
     while let Some(line) = next_line(stage, &mut lines).await? {
-        let left = lines.is_closed().then(|| lines.len() + 1);
+        let left = lines.left().map(|left| left + 1);
         if left == Some(1) {
             script.finished().await;
         }
@@ -42,9 +42,9 @@ pub(super) async fn feed(
     Ok(())
 }
 
-async fn next_line(stage: &Stage, lines: &mut Lines) -> Result<Option<super::input::Line>, Failure> {
+async fn next_line(stage: &Stage, lines: &mut Lines) -> Result<Option<Line>, Failure> {
     stage.set_awaits_input(true);
-    let line = lines.recv().await.transpose();
+    let line = lines.next().await;
     stage.set_awaits_input(false);
     line
 }

@@ -101,10 +101,7 @@ impl Fleet {
 
     fn busiest(&self, stage: &Stage) -> Option<&Member> {
         let held = |member: &&Member| stage.board.shards_held_by(&member.id);
-        self.members
-            .iter()
-            .max_by_key(held)
-            .filter(|member| held(member) > 0)
+        self.members.iter().max_by_key(held).filter(|member| held(member) > 0)
     }
 }
 
@@ -147,10 +144,7 @@ fn worker(stage: &Stage, member: &Member) -> Worker {
         ..WorkerSettings::new(stage.stream.clone(), member.id.clone())
     };
     let (oracle, trap) = (Arc::clone(&stage.oracle), member.trap.clone());
-    let processors = move |_: &ShardKey| DemoProcessor {
-        oracle: Arc::clone(&oracle),
-        trap: trap.clone(),
-    };
+    let processors = move |_: &ShardKey| DemoProcessor { oracle: Arc::clone(&oracle), trap: trap.clone() };
     let board = Arc::clone(&stage.board);
     Worker::new(settings, stage.ports(), processors)
         .with_event_sink(move |worker: &WorkerId, event: &Event<'_>| board.record(worker, event))

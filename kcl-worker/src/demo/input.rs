@@ -8,6 +8,7 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 
+use super::generator::Generator;
 use crate::Failure;
 use crate::cli::DEMO_RECORDS_MAX;
 
@@ -26,14 +27,6 @@ const PARTITION_KEY_CHARS_MAX: usize = 256;
 /// The partition key of a line without a word; the service takes no empty one.
 const BLANK_LINE_KEY: &str = "-";
 
-/// Generated events are those of this many users, so as many partition keys.
-const USERS: u32 = 100;
-
-/// Starts the choice of generated events: each demo sees the same ones.
-const EVENT_SEED: u64 = 7;
-
-const ACTIONS: [&str; 5] = ["signed_in", "viewed_item", "added_to_cart", "paid", "signed_out"];
-
 /// A record to be.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Line {
@@ -43,8 +36,29 @@ pub(super) struct Line {
     pub(super) data: Bytes,
 }
 
-/// The input, in order. Closed at its end; an error ends it too.
-pub(super) type Lines = mpsc::Receiver<Result<Line, Failure>>;
+/// The input, in order. An error ends it.
+#[derive(Debug)]
+pub(super) enum Lines {
+    Generated(Generator),
+    Read(mpsc::Receiver<Result<Line, Failure>>),
+}
+
+impl Lines {
+    pub(super) async fn next(&mut self) -> Result<Option<Line>, Failure> {
+        match self {
+            Self::Generated(events) => Ok(events.next()),
+            Self::Read(lines) => lines.recv().await.transpose(),
+        }
+    }
+
+    /// How many lines are still to come; `None` while the end is not in sight.
+    pub(super) fn left(&self) -> Option<u64> {
+        match self {
+            Self::Generated(events) => Some(events.left()),
+            Self::Read(lines) => lines.is_closed().then_some(lines.len() as u64),
+        }
+    }
+}
 
 type LineSender = mpsc::Sender<Result<Line, Failure>>;
 
@@ -74,25 +88,10 @@ fn open_file(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// Begins to make up `count` events.
-pub(super) fn generate(count: u64) -> Lines {
-    read_ahead(move |sender| {
-        let mut rng = fastrand::Rng::with_seed(EVENT_SEED);
-        for number in 1..=count {
-            let user = rng.u32(0..USERS);
-            let action = ACTIONS[rng.usize(0..ACTIONS.len())];
-            let line = Line::new(number, format!("user-{user:02} {action} {number}").into());
-            if sender.blocking_send(Ok(line)).is_err() {
-                return;
-            }
-        }
-    })
-}
-
 fn read_ahead(read: impl FnOnce(LineSender) + Send + 'static) -> Lines {
     let (sender, lines) = mpsc::channel(LINES_AHEAD_MAX);
     spawn_blocking(move || read(sender));
-    lines
+    Lines::Read(lines)
 }
 
 fn read_lines(mut input: impl BufRead, name: &str, sender: &LineSender) {
@@ -104,9 +103,7 @@ fn read_lines(mut input: impl BufRead, name: &str, sender: &LineSender) {
                 bytes += data.len();
                 check_size(name, number, data.len(), bytes).map(|()| Line::new(number, data))
             }
-            Err(error) => Err(Failure::usage(format!(
-                "cannot read line {number} of {name}: {error}"
-            ))),
+            Err(error) => Err(Failure::usage(format!("cannot read line {number} of {name}: {error}"))),
         };
         let at_end = line.is_err();
         if sender.blocking_send(line).is_err() || at_end {
@@ -142,12 +139,8 @@ fn check_size(name: &str, number: u64, line_bytes: usize, bytes: usize) -> Resul
 }
 
 impl Line {
-    fn new(number: u64, data: Vec<u8>) -> Self {
-        Self {
-            number,
-            partition_key: partition_key(&data),
-            data: data.into(),
-        }
+    pub(super) fn new(number: u64, data: Vec<u8>) -> Self {
+        Self { number, partition_key: partition_key(&data), data: data.into() }
     }
 }
 
@@ -176,10 +169,7 @@ mod tests {
     }
 
     fn contents(input: &[u8]) -> Vec<Vec<u8>> {
-        read(input)
-            .into_iter()
-            .map(|line| line.unwrap().data.to_vec())
-            .collect()
+        read(input).into_iter().map(|line| line.unwrap().data.to_vec()).collect()
     }
 
     #[test]
@@ -215,10 +205,7 @@ mod tests {
         assert_eq!(lines.len(), 2);
         let error = lines[1].as_ref().unwrap_err();
         assert_eq!(error.status(), 2);
-        assert!(
-            error.to_string().contains("line 2 of the test is longer"),
-            "{error}"
-        );
+        assert!(error.to_string().contains("line 2 of the test is longer"), "{error}");
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod board;
 mod event_text;
 mod feed;
 mod fleet;
+mod generator;
 mod input;
 mod pace;
 mod processor;
@@ -25,6 +26,8 @@ use crate::Failure;
 use crate::cli::DemoArgs;
 use feed::feed;
 use fleet::Fleet;
+use generator::Generator;
+use input::Lines;
 use pace::Pace;
 use report::{Ending, Report};
 use script::Script;
@@ -44,7 +47,7 @@ pub async fn run(
     let script = Script::new(args)?;
     let lines = match &args.input {
         Some(path) => input::open(path)?,
-        None => input::generate(args.records),
+        None => Lines::Generated(Generator::new(args.records)),
     };
     let stage = Stage::set(args.shards, view.is_verbose())?;
     let (fleet, mut workers) = Fleet::start(&stage, args.workers)?;
@@ -71,7 +74,7 @@ async fn play(
     stage: &Stage,
     script: &Script,
     fleet: &Fleet,
-    lines: input::Lines,
+    lines: Lines,
     pace: Pace,
 ) -> Result<(), Failure> {
     tokio::try_join!(feed(stage, script, lines, pace), script.play(stage, fleet))?;

@@ -22,15 +22,12 @@ pub(super) struct Pace {
 impl Pace {
     pub(super) fn new(args: &DemoArgs, script: &Script) -> Self {
         let generated = args.input.is_none().then_some(EVENTS_PER_SECOND);
-        Self {
-            records_per_second: args.records_per_second.or(generated),
-            script_time: script.planned_time(),
-        }
+        Self { records_per_second: args.records_per_second.or(generated), script_time: script.planned_time() }
     }
 
-    /// The time from one record to the next, `elapsed` after the start, when `left` records are left to put. That is
-    /// known only towards the end of the input.
-    pub(super) fn gap(&self, elapsed: Duration, left: Option<usize>) -> Duration {
+    /// The time from one record to the next, `elapsed` after the start, when so many records are `left`, as far as that
+    /// is known.
+    pub(super) fn gap(&self, elapsed: Duration, left: Option<u64>) -> Duration {
         let script_left = self.script_time.saturating_sub(elapsed);
         let scripted = (!script_left.is_zero()).then_some(SCRIPTED_RECORDS_PER_SECOND);
         let usual = match self.records_per_second.or(scripted) {
@@ -51,10 +48,7 @@ mod tests {
     const MS: Duration = Duration::from_millis(1);
 
     fn pace(records_per_second: Option<u32>, script_secs: u64) -> Pace {
-        Pace {
-            records_per_second,
-            script_time: Duration::from_secs(script_secs),
-        }
+        Pace { records_per_second, script_time: Duration::from_secs(script_secs) }
     }
 
     #[test]

@@ -73,14 +73,7 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Verdict {
-            put,
-            delivered,
-            duplicates,
-            missing,
-            unknown,
-            out_of_order,
-        } = &self.verdict;
+        let Verdict { put, delivered, duplicates, missing, unknown, out_of_order } = &self.verdict;
         writeln!(f, "\nVerdict: {}", self.headline())?;
         writeln!(f, "  records put      {put}")?;
         writeln!(f, "  delivered        {delivered}")?;
@@ -100,5 +93,47 @@ impl fmt::Display for Report {
             writeln!(f, "\n{}", table(&self.shards))?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kcl_core::testing::Offenders;
+
+    use super::*;
+
+    fn report(ending: Ending, missing: usize) -> Report {
+        Report {
+            ending,
+            verdict: Verdict {
+                put: 10,
+                delivered: 10 - missing,
+                duplicates: 3,
+                missing: Offenders { count: missing, named: vec!["shardId-0/7/0".to_owned(); missing] },
+                unknown: Offenders::default(),
+                out_of_order: Offenders::default(),
+            },
+            first_record: None,
+            elapsed: Duration::ZERO,
+            shards: BTreeMap::from([(ShardId::new("shardId-0"), ShardRow::default())]),
+        }
+    }
+
+    #[test]
+    fn only_a_consumed_input_with_a_good_verdict_is_a_success() {
+        let refused = Failure::Usage("no".to_owned());
+        assert_eq!(report(Ending::Consumed, 0).into_status(), Ok(0));
+        assert_eq!(report(Ending::Consumed, 1).into_status(), Ok(1));
+        assert_eq!(report(Ending::Stalled, 0).into_status(), Ok(1));
+        assert_eq!(report(Ending::Interrupted, 0).into_status(), Ok(STATUS_INTERRUPTED));
+        assert_eq!(report(Ending::Failed(refused.clone()), 0).into_status(), Err(refused));
+    }
+
+    #[test]
+    fn a_bad_verdict_names_what_is_missing_and_how_each_shard_stands() {
+        let shown = report(Ending::Stalled, 1).to_string();
+        for part in ["Verdict: BAD", "missing          1 (shardId-0/7/0)", "shardId-0             free"] {
+            assert!(shown.contains(part), "no '{part}' in: {shown}");
+        }
     }
 }

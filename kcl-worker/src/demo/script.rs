@@ -35,17 +35,9 @@ impl Script {
                 args.workers
             )));
         }
-        let asked = [
-            (Step::Split, args.reshard),
-            (Step::Kill, args.kill),
-            (Step::Merge, args.reshard),
-        ];
+        let asked = [(Step::Split, args.reshard), (Step::Kill, args.kill), (Step::Merge, args.reshard)];
         Ok(Self {
-            steps: asked
-                .into_iter()
-                .filter(|(_, asked)| *asked)
-                .map(|(step, _)| step)
-                .collect(),
+            steps: asked.into_iter().filter(|(_, asked)| *asked).map(|(step, _)| step).collect(),
             finished: CancellationToken::new(),
         })
     }
@@ -85,9 +77,7 @@ fn split(stage: &Stage) -> Result<(), Failure> {
     let middle = middle(shard.hash_key_range);
     let children = stage.kinesis.split_shard(&stage.stream, &shard.shard_id, middle);
     let [lower, upper] = children.map_err(Failure::runtime)?;
-    stage
-        .board
-        .note(format!("SPLIT {} into {lower} and {upper}", shard.shard_id));
+    stage.board.note(format!("SPLIT {} into {lower} and {upper}", shard.shard_id));
     Ok(())
 }
 
@@ -97,10 +87,7 @@ fn merge(stage: &Stage) -> Result<(), Failure> {
     let Some((left, right)) = pair_to_merge(&shards) else {
         return Ok(());
     };
-    let child = stage
-        .kinesis
-        .merge_shards(&stage.stream, left, right)
-        .map_err(Failure::runtime)?;
+    let child = stage.kinesis.merge_shards(&stage.stream, left, right).map_err(Failure::runtime)?;
     stage.board.note(format!("MERGE {left} and {right} into {child}"));
     Ok(())
 }
@@ -124,4 +111,43 @@ fn pair_to_merge(open_shards: &[Shard]) -> Option<(&ShardId, &ShardId)> {
 
 fn middle(range: HashKeyRange) -> u128 {
     range.start + (range.end - range.start) / 2
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_of_any_size_can_be_split_and_merged() {
+        for shards in 1..=5 {
+            let stage = Stage::set(shards, false).unwrap();
+            split(&stage).unwrap();
+            merge(&stage).unwrap();
+            let shards = stage.shards().unwrap();
+            let merged = shards.last().unwrap();
+            let child = shards.iter().find(|shard| shard.parent.is_some()).unwrap();
+            assert_eq!(merged.parents().count(), 2);
+            assert!(merged.hash_key_range.start >= child.hash_key_range.start);
+            assert_eq!(shards.iter().filter(|shard| !shard.is_open()).count(), 3);
+        }
+    }
+
+    #[test]
+    fn the_upper_half_of_the_split_is_merged_with_its_neighbour() {
+        let shard = |id: &str| Shard {
+            shard_id: ShardId::new(id),
+            parent: None,
+            adjacent_parent: None,
+            hash_key_range: HashKeyRange::FULL,
+            starting_sequence_number: "1".parse().unwrap(),
+            ending_sequence_number: None,
+        };
+        let pair = |ids: &[&str]| {
+            let shards: Vec<Shard> = ids.iter().map(|id| shard(id)).collect();
+            pair_to_merge(&shards).map(|(left, right)| format!("{left}+{right}"))
+        };
+        assert_eq!(pair(&["lower", "upper", "neighbour", "other"]).unwrap(), "upper+neighbour");
+        assert_eq!(pair(&["lower", "upper"]).unwrap(), "lower+upper");
+        assert_eq!(pair(&["only"]), None);
+    }
 }

@@ -31,16 +31,12 @@ pub(super) struct Stage {
 impl Stage {
     /// A stream of `shards` shards that nobody has read.
     pub(super) fn set(shards: u32, verbose: bool) -> Result<Self, Failure> {
-        let settings = MemoryKinesisSettings {
-            started_at: wall_clock_time(),
-            ..MemoryKinesisSettings::default()
-        };
+        let settings =
+            MemoryKinesisSettings { started_at: wall_clock_time(), ..MemoryKinesisSettings::default() };
         let kinesis = Arc::new(MemoryKinesis::new(settings));
         let stream = StreamId::named("demo").map_err(Failure::runtime)?;
         let shard_count = usize::try_from(shards).unwrap_or(usize::MAX);
-        kinesis
-            .create_stream(&stream, shard_count)
-            .map_err(Failure::usage)?;
+        kinesis.create_stream(&stream, shard_count).map_err(Failure::usage)?;
         let started_at = Instant::now();
         Ok(Self {
             kinesis,
@@ -62,17 +58,12 @@ impl Stage {
 
     /// Puts a record, and tells the oracle.
     pub(super) fn put(&self, line: Line) -> Result<(), Failure> {
-        let Line {
-            number,
-            partition_key,
-            data,
-        } = line;
+        let Line { number, partition_key, data } = line;
         let put = self
             .kinesis
             .put_record(&self.stream, &partition_key, None, data)
             .map_err(|error| Failure::usage(format!("line {number} of the input: {error}")))?;
-        self.oracle
-            .put(&partition_key, &put.shard_id, &put.sequence_number);
+        self.oracle.put(&partition_key, &put.shard_id, &put.sequence_number);
         Ok(())
     }
 
@@ -82,10 +73,8 @@ impl Stage {
 
     /// True once every record put is processed, and every closed shard to its end.
     pub(super) fn is_consumed(&self) -> Result<bool, Failure> {
-        let closed_shards_ended = self
-            .shards()?
-            .iter()
-            .all(|shard| shard.is_open() || self.board.has_ended(&shard.shard_id));
+        let closed_shards_ended =
+            self.shards()?.iter().all(|shard| shard.is_open() || self.board.has_ended(&shard.shard_id));
         Ok(closed_shards_ended && self.oracle.outstanding() == 0)
     }
 
@@ -104,8 +93,34 @@ impl Stage {
     reason = "the arrival times that a person sees; nothing is decided by them"
 )]
 fn wall_clock_time() -> Timestamp {
-    let since_epoch = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .unwrap_or_default();
+    let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     Timestamp::default().saturating_add(since_epoch)
+}
+
+#[cfg(test)]
+mod tests {
+    use kcl_core::Event;
+    use kcl_core::model::{ShardKey, WorkerId};
+
+    use super::super::generator::Generator;
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_record_is_consumed_when_it_is_delivered() {
+        let stage = Stage::set(1, false).unwrap();
+        assert_eq!(stage.is_consumed(), Ok(true));
+        stage.put(Generator::new(1).next().unwrap()).unwrap();
+        assert_eq!(stage.is_consumed(), Ok(false));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_closed_shard_is_consumed_when_a_worker_has_finished_it() {
+        let stage = Stage::set(1, false).unwrap();
+        let parent = ShardKey::new(stage.stream.clone(), stage.shards().unwrap()[0].shard_id.clone());
+        stage.kinesis.split_shard(&stage.stream, &parent.shard_id, 1 << 127).unwrap();
+        assert_eq!(stage.is_consumed(), Ok(false));
+        let ended = Event::ShardEnded { shard: &parent, children: &[] };
+        stage.board.record(&WorkerId::new("worker-1").unwrap(), &ended);
+        assert_eq!(stage.is_consumed(), Ok(true));
+    }
 }

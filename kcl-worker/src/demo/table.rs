@@ -15,21 +15,13 @@ pub(super) fn table(shards: &BTreeMap<ShardId, ShardRow>) -> String {
         rows.truncate(ROWS_MAX);
         rows.sort_by_key(|(shard, _)| *shard);
     }
-    let mut lines = vec![format!(
-        "{:<22}{:<20}{:>10}{:>12}",
-        "shard", "worker", "records", "behind"
-    )];
+    let mut lines = vec![format!("{:<22}{:<20}{:>10}{:>12}", "shard", "worker", "records", "behind")];
     lines.extend(rows.iter().map(|(shard, row)| {
         let behind = match row.state {
             ShardState::Held(_) => format!("{} ms", row.behind_ms),
             _ => "-".to_owned(),
         };
-        format!(
-            "{:<22}{:<20}{:>10}{behind:>12}",
-            shard.as_str(),
-            row.state.to_string(),
-            row.records
-        )
+        format!("{:<22}{:<20}{:>10}{behind:>12}", shard.as_str(), row.state.to_string(), row.records)
     }));
     if shards.len() > rows.len() {
         lines.push(format!("and {} shards more", shards.len() - rows.len()));
@@ -44,11 +36,7 @@ mod tests {
     use super::*;
 
     fn row(number: usize, state: ShardState) -> (ShardId, ShardRow) {
-        let row = ShardRow {
-            state,
-            records: 7,
-            behind_ms: 120,
-        };
+        let row = ShardRow { state, records: 7, behind_ms: 120 };
         (ShardId::new(format!("shardId-{number:012}")), row)
     }
 
@@ -65,9 +53,8 @@ mod tests {
     #[test]
     fn shards_that_have_ended_give_way_first() {
         let ended = (0..5).map(|number| row(number, ShardState::Ended));
-        let shards: BTreeMap<_, _> = ended
-            .chain((5..20).map(|number| row(number, ShardState::Free)))
-            .collect();
+        let shards: BTreeMap<_, _> =
+            ended.chain((5..20).map(|number| row(number, ShardState::Free))).collect();
         let shown = table(&shards);
         assert!(!shown.contains("ended"), "{shown}");
         assert!(shown.ends_with("and 10 shards more"), "{shown}");

@@ -60,17 +60,7 @@ struct Rate {
 impl View {
     /// A view that writes to `out`.
     pub fn new(mode: ViewMode, out: Box<dyn Write + Send>) -> Self {
-        Self {
-            mode,
-            out,
-            frame_lines: 0,
-            log_from: 0,
-            rate: Rate {
-                since: None,
-                records: 0,
-                per_second: 0,
-            },
-        }
+        Self { mode, out, frame_lines: 0, log_from: 0, rate: Rate { since: None, records: 0, per_second: 0 } }
     }
 
     pub(super) fn is_verbose(&self) -> bool {
@@ -103,12 +93,8 @@ impl View {
     fn draw(&mut self, stage: &Stage) {
         let (log, _) = stage.board.log_since(0);
         let log = &log[log.len().saturating_sub(LIVE_LOG_LINES)..];
-        let frame = format!(
-            "{}\n{}\n\n{}\n",
-            self.progress(stage),
-            table(&stage.board.shards()),
-            log.join("\n")
-        );
+        let frame =
+            format!("{}\n{}\n\n{}\n", self.progress(stage), table(&stage.board.shards()), log.join("\n"));
         let up = match self.frame_lines {
             0 => String::new(),
             lines => format!("\x1b[{lines}A"),
@@ -138,10 +124,7 @@ impl View {
     }
 
     fn write(&mut self, text: &str) {
-        let _whoever_reads_may_be_gone = self
-            .out
-            .write_all(text.as_bytes())
-            .and_then(|()| self.out.flush());
+        let _whoever_reads_may_be_gone = self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush());
     }
 }
 
@@ -162,8 +145,6 @@ impl Rate {
 
 impl fmt::Debug for View {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("View")
-            .field("mode", &self.mode)
-            .finish_non_exhaustive()
+        f.debug_struct("View").field("mode", &self.mode).finish_non_exhaustive()
     }
 }

@@ -20,9 +20,7 @@ pub(super) struct JsonLines {
 
 impl JsonLines {
     pub(super) fn factory(output: Arc<Output>) -> impl Fn(&ShardKey) -> Self + Send + Sync + 'static {
-        move |_| Self {
-            output: Arc::clone(&output),
-        }
+        move |_| Self { output: Arc::clone(&output) }
     }
 }
 
@@ -49,11 +47,7 @@ pub(super) struct Output {
 
 impl Output {
     pub(super) fn new(writer: impl Write + Send + 'static, stop: CancellationToken) -> Self {
-        Self {
-            writer: Mutex::new(Box::new(writer)),
-            failure: OnceLock::new(),
-            stop,
-        }
+        Self { writer: Mutex::new(Box::new(writer)), failure: OnceLock::new(), stop }
     }
 
     /// What went wrong, if anything did.
@@ -80,9 +74,7 @@ impl Output {
 
 impl fmt::Debug for Output {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Output")
-            .field("failure", &self.failure)
-            .finish_non_exhaustive()
+        f.debug_struct("Output").field("failure", &self.failure).finish_non_exhaustive()
     }
 }
 
@@ -94,11 +86,7 @@ fn write_line(line: &mut Vec<u8>, shard: &ShardKey, record: &Record) -> Result<(
     write_text(line, shard.shard_id.as_str())?;
     line.extend_from_slice(b",\"sequenceNumber\":");
     write_text(line, record.position.sequence_number.as_str())?;
-    write!(
-        line,
-        ",\"subSequenceNumber\":{}",
-        record.position.sub_sequence_number
-    )?;
+    write!(line, ",\"subSequenceNumber\":{}", record.position.sub_sequence_number)?;
     line.extend_from_slice(b",\"partitionKey\":");
     write_text(line, &record.partition_key)?;
     line.extend_from_slice(b",\"approximateArrivalTimestamp\":");
@@ -119,10 +107,7 @@ fn write_text(line: &mut Vec<u8>, text: &str) -> io::Result<()> {
 }
 
 fn rfc3339(time: Timestamp) -> Result<String, jiff::Error> {
-    Ok(format!(
-        "{:.3}",
-        jiff::Timestamp::from_millisecond(time.as_millis())?
-    ))
+    Ok(format!("{:.3}", jiff::Timestamp::from_millisecond(time.as_millis())?))
 }
 
 #[cfg(test)]
@@ -135,10 +120,7 @@ mod tests {
     fn line(data: &'static [u8]) -> String {
         let shard = ShardKey::new(StreamId::named("orders").unwrap(), ShardId::new("shardId-0"));
         let record = Record {
-            position: RecordPosition {
-                sequence_number: "49".parse().unwrap(),
-                sub_sequence_number: 3,
-            },
+            position: RecordPosition { sequence_number: "49".parse().unwrap(), sub_sequence_number: 3 },
             partition_key: "a \"b\"".to_owned(),
             approximate_arrival: Timestamp::from_millis(1_700_000_000_120),
             data: Bytes::from_static(data),

@@ -11,9 +11,8 @@ use std::io::stdout;
 use std::sync::Arc;
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
-use kcl_core::aws::{AwsKinesis, DynamoDbLeaseStore, dynamodb_client, kinesis_client};
-use kcl_core::model::StreamId;
-use kcl_core::worker::{Ports, Worker};
+use kcl_core::aws;
+use kcl_core::worker::Worker;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
@@ -29,7 +28,8 @@ use json_lines::{JsonLines, Output};
 pub async fn run(args: &RunArgs, stop: CancellationToken) -> Result<(), Failure> {
     logging::start(args.log_format)?;
     let settings = settings::worker_settings(args)?;
-    let ports = ports(args, &settings.stream).await;
+    let lease_table = args.table.as_ref().unwrap_or(&args.application);
+    let ports = aws::ports(&sdk_config(args).await, &settings.stream, lease_table);
     let output = Arc::new(Output::new(stdout(), stop.clone()));
     let processors = JsonLines::factory(Arc::clone(&output));
     let worker = Worker::new(settings, ports, processors);
@@ -39,16 +39,6 @@ pub async fn run(args: &RunArgs, stop: CancellationToken) -> Result<(), Failure>
     };
     worker.run(stopping).await.map_err(Failure::runtime)?;
     output.failure().map_or(Ok(()), Err)
-}
-
-async fn ports(args: &RunArgs, stream: &StreamId) -> Ports {
-    let config = sdk_config(args).await;
-    let table = args.table.as_ref().unwrap_or(&args.application);
-    let leases = DynamoDbLeaseStore::new(dynamodb_client(&config), table, stream.clone());
-    Ports {
-        kinesis: Arc::new(AwsKinesis::new(kinesis_client(&config))),
-        leases: Arc::new(leases),
-    }
 }
 
 /// The SDK's usual chain, overridden where the command line says so.

@@ -40,9 +40,5 @@ fn override_ms(setting: &mut Duration, millis: Option<u64>) {
 
 fn host_name() -> String {
     let name = std::env::var("HOSTNAME").unwrap_or_default();
-    if name.is_empty() {
-        UNNAMED_HOST.to_owned()
-    } else {
-        name
-    }
+    if name.is_empty() { UNNAMED_HOST.to_owned() } else { name }
 }

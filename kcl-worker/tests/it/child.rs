@@ -1,0 +1,130 @@
+//! The binary: its streams, its exit statuses and its words.
+
+use std::fs;
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+
+/// The binary with these options, and with nothing of AWS in its environment.
+fn command(options: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_kcl-worker"));
+    command.args(options).env_clear();
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+fn run(options: &[&str]) -> Output {
+    command(options).output().unwrap()
+}
+
+fn run_with_input(options: &[&str], input: &[u8]) -> Output {
+    let mut child = command(options).stdin(Stdio::piped()).spawn().unwrap();
+    // A child that refuses its input does not read all of it.
+    let _refused = child.stdin.take().unwrap().write_all(input);
+    child.wait_with_output().unwrap()
+}
+
+/// Checks the status, and that standard output and standard error hold these parts.
+#[track_caller]
+fn check(output: &Output, status: i32, stdout_parts: &[&str], stderr_parts: &[&str]) {
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    for part in stdout_parts {
+        assert!(stdout.contains(part), "no '{part}' in: {stdout}{stderr}");
+    }
+    for part in stderr_parts {
+        assert!(stderr.contains(part), "no '{part}' in: {stderr}");
+    }
+    assert_eq!(output.status.code(), Some(status), "{stdout}{stderr}");
+}
+
+fn file(name: &str, content: &[u8]) -> PathBuf {
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+    fs::write(&path, content).unwrap();
+    path
+}
+
+#[test]
+fn the_demo_survives_a_reshard_and_a_crash() {
+    let output = run(&["demo", "--reshard", "--kill", "--records", "300"]);
+    check(&output, 0, &["SPLIT", "KILL", "MERGE", "Verdict: GOOD", "delivered        300\n"], &[]);
+    assert_eq!(output.stderr, b"");
+}
+
+#[test]
+fn the_lines_of_a_file_are_the_records() {
+    let path = file("lines.txt", b"a 1\nb \xff\n\na 2");
+    let output = run(&["demo", "--input", path.to_str().unwrap()]);
+    check(&output, 0, &["Verdict: GOOD", "delivered        4\n"], &[]);
+}
+
+#[test]
+fn the_lines_of_standard_input_are_the_records() {
+    let output = run_with_input(&["demo", "--input", "-"], b"a 1\nb 2\nc 3\n");
+    check(&output, 0, &["Verdict: GOOD", "delivered        3\n"], &[]);
+    let output = run_with_input(&["demo", "--input", "-"], b"");
+    check(&output, 0, &["Verdict: GOOD", "delivered        0\n", "none came"], &[]);
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_named_before_anything_starts() {
+    let directory = env!("CARGO_TARGET_TMPDIR");
+    for path in ["/no/such/file", directory] {
+        let output = run(&["demo", "--input", path]);
+        check(&output, 2, &[], &[&format!("cannot open '{path}'"), "--input takes"]);
+        assert_eq!(output.stdout, b"");
+    }
+}
+
+#[test]
+fn a_line_that_no_record_can_hold_is_named() {
+    let mut content = b"a\n".to_vec();
+    content.extend(std::iter::repeat_n(b'x', 2 * 1024 * 1024));
+    let path = file("long.txt", &content);
+    let output = run(&["demo", "--input", path.to_str().unwrap()]);
+    check(&output, 2, &["Verdict: UNFINISHED"], &["line 2 of", "long.txt", "longer than 1048576 bytes"]);
+}
+
+/// Within the limit as a line, and above it as a record, which counts its partition key.
+#[test]
+fn a_line_whose_key_makes_it_too_long_is_named() {
+    let content = [vec![b'k'; 10], b" ".repeat(1024 * 1024 - 10)].concat();
+    let output = run_with_input(&["demo", "--input", "-"], &content);
+    check(&output, 2, &["Verdict: UNFINISHED"], &["line 1 of the input", "1048586 bytes"]);
+}
+
+#[test]
+fn bad_options_are_refused_with_the_value_and_what_is_permitted() {
+    let run_with = |option, value| run(&["run", "--stream", "s", "--application", "a", option, value]);
+    for (output, parts) in [
+        (run(&["demo", "--shards", "0"]), ["'0'", "1..=256"]),
+        (run(&["demo", "--no-such-option"]), ["--no-such-option", "Usage"]),
+        (run(&["run", "--stream", "s"]), ["--application", "Usage"]),
+        (run(&["run", "--stream", "a b", "--application", "a"]), ["'a b' is not a stream name", "letters"]),
+        (run_with("--initial-position", "soon"), ["'soon'", "trim-horizon"]),
+        (run_with("--failover-time-ms", "20"), ["20ms", "at least 500ms"]),
+        (run_with("--max-leases", "0"), ["max_leases_for_worker is 0", "nothing"]),
+        (run_with("--worker-id", ""), ["worker id is empty", "name of its own"]),
+        (
+            command(&["run", "--stream", "s", "--application", "a"])
+                .env("RUST_LOG", "kcl_core=loud")
+                .output()
+                .unwrap(),
+            ["'kcl_core=loud'", "use for example"],
+        ),
+    ] {
+        check(&output, 2, &[], &parts);
+        assert_eq!(output.stdout, b"");
+    }
+}
+
+#[test]
+fn a_consumer_without_a_region_or_credentials_says_where_they_are_looked_for() {
+    let options = ["run", "--stream", "s", "--application", "a", "--endpoint-url", "http://127.0.0.1:9"];
+    let mut without_region = command(&options);
+    // The instance's role is the last place; there is none here to wait for.
+    without_region.env("AWS_EC2_METADATA_DISABLED", "true");
+    check(&without_region.output().unwrap(), 1, &[], &["AWS_REGION"]);
+    let without_credentials = without_region.env("AWS_REGION", "eu-west-1");
+    check(&without_credentials.output().unwrap(), 1, &[], &["AWS_ACCESS_KEY_ID", "AWS_PROFILE"]);
+}
