@@ -1,5 +1,6 @@
 //! Splits and merges under workers that consume.
 
+use kcl_core::lease::Lease;
 use kcl_core::model::ShardId;
 
 use crate::fleet::Fleet;
@@ -33,7 +34,7 @@ async fn a_split_and_a_merge_while_consuming_keep_every_key_in_order() {
     assert_eq!(parents(&merged), (false, vec![upper.clone(), children[1].clone()]));
 }
 
-fn count_finished(rows: &[kcl_core::lease::Lease]) -> usize {
+fn count_finished(rows: &[Lease]) -> usize {
     rows.iter().filter(|row| row.is_finished()).count()
 }
 
