@@ -3,9 +3,6 @@
 //! Some answers are canned, since emulators check neither credentials nor permissions.
 
 use aws_config::Region;
-use aws_sdk_dynamodb::types::{
-    AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
-};
 use kcl_core::aws::{AwsKinesis, DynamoDbLeaseStore, dynamodb_client, kinesis_client};
 use kcl_core::lease::{Consistency, LeaseStore};
 use kcl_core::model::{ShardId, ShardKey, StreamId};
@@ -61,18 +58,7 @@ async fn a_stream_that_does_not_exist_is_not_found() {
 #[tokio::test]
 async fn a_table_of_another_shape_is_refused() {
     let backend = Backend::start().await;
-    let name = unique_name("other");
-    let request = backend.dynamodb_client().create_table().table_name(&name);
-    let key = KeySchemaElement::builder().attribute_name("id").key_type(KeyType::Hash);
-    let definition =
-        AttributeDefinition::builder().attribute_name("id").attribute_type(ScalarAttributeType::N);
-    request
-        .billing_mode(BillingMode::PayPerRequest)
-        .key_schema(key.build().unwrap())
-        .attribute_definitions(definition.build().unwrap())
-        .send()
-        .await
-        .unwrap();
+    let name = backend.create_foreign_table().await;
     let error = backend.lease_store_in(&name, &orders()).prepare().await.unwrap_err();
     let found = "HASH id of type N";
     check(&error, ErrorKind::Refused, &[&name, found, "HASH leaseKey of type S", "choose another"]);

@@ -13,6 +13,9 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
+};
 use aws_sdk_kinesis::config::Credentials;
 use aws_sdk_kinesis::primitives::Blob;
 use aws_sdk_kinesis::types::StreamStatus;
@@ -27,8 +30,8 @@ use tokio::task::JoinSet;
 /// How often [`until`] looks.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// How long [`until`] looks: far longer than anything takes, so that only a hang runs into it.
-const WAIT_MAX: Duration = Duration::from_mins(1);
+/// How long a test waits for anything: far longer than it takes, so that only a hang runs into it.
+pub(crate) const WAIT_MAX: Duration = Duration::from_mins(1);
 
 /// How long the Kinesis emulator takes to create, split or merge, in milliseconds: not nothing, as in the service.
 const TRANSITION_MS: u64 = 20;
@@ -113,6 +116,23 @@ impl Backend {
             variables.push(("AWS_SECRET_ACCESS_KEY", dummy.secret_access_key().to_owned()));
         }
         variables
+    }
+
+    /// The name of a new table of something else: its key is a number, `id`.
+    pub(crate) async fn create_foreign_table(&self) -> String {
+        let name = unique_name("other");
+        let key = KeySchemaElement::builder().attribute_name("id").key_type(KeyType::Hash);
+        let definition =
+            AttributeDefinition::builder().attribute_name("id").attribute_type(ScalarAttributeType::N);
+        let request = self.dynamodb.create_table().table_name(&name);
+        request
+            .billing_mode(BillingMode::PayPerRequest)
+            .key_schema(key.build().unwrap())
+            .attribute_definitions(definition.build().unwrap())
+            .send()
+            .await
+            .unwrap();
+        name
     }
 
     /// A new stream of `shards` shards, ready for use.

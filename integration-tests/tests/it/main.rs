@@ -6,6 +6,10 @@ mod adapter_errors;
 mod backend;
 mod canned;
 mod conformance;
+mod consume;
+mod fleet;
 mod harness;
 mod lease_rows;
+#[cfg(unix)]
+mod processes;
 mod tidy;

@@ -1,0 +1,74 @@
+//! Two workers on one table: each has its share, and one goes on for both when the other is gone.
+
+use std::future::pending;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use kcl_core::WorkerSettings;
+use kcl_core::model::ShardKey;
+use kcl_core::processor::{Checkpointer, ProcessorError, RecordBatch, RecordProcessor};
+use kcl_core::testing::DeliveryOracle;
+
+use crate::fleet::Fleet;
+
+/// Short, since a test waits for it, but long enough for renewals on a machine with other things to do.
+const FAILOVER_TIME: Duration = Duration::from_secs(2);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_workers_share_a_stream_from_its_oldest_record() {
+    let mut fleet = Fleet::new(4).await;
+    fleet.put(200).await;
+    fleet.start(fleet.settings("a"));
+    fleet.start(fleet.settings("b"));
+    fleet.until_shares(&[("a", 2), ("b", 2)]).await;
+    fleet.put(200).await;
+    fleet.drain().await;
+    fleet.assert_good();
+    for name in ["a", "b"] {
+        assert!(fleet.deliveries(name) > 0, "{name} has delivered nothing");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crash_moves_the_shards_and_loses_no_record() {
+    let mut fleet = Fleet::new(4).await;
+    for name in ["a", "b"] {
+        fleet.start(WorkerSettings { failover_time: FAILOVER_TIME, ..fleet.small_reads(name) });
+    }
+    fleet.until_shares(&[("a", 2), ("b", 2)]).await;
+    fleet.put(200).await;
+    fleet.crash("a").await;
+    fleet.put(100).await;
+    fleet.drain().await;
+    fleet.until_shares(&[("b", 4)]).await;
+    fleet.assert_good();
+}
+
+/// Is done with one record of its first batch, and never with the next.
+struct Stuck {
+    oracle: Arc<DeliveryOracle>,
+}
+
+#[async_trait]
+impl RecordProcessor for Stuck {
+    async fn process_records(&mut self, batch: &RecordBatch, _: &Checkpointer) -> Result<(), ProcessorError> {
+        self.oracle.deliver(&batch.shard, &batch.records[0]);
+        pending().await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_that_a_crash_cut_short_is_delivered_again() {
+    let mut fleet = Fleet::new(1).await;
+    fleet.put(10).await;
+    let oracle = Arc::clone(&fleet.oracle);
+    let stuck = move |_: &ShardKey| Stuck { oracle: Arc::clone(&oracle) };
+    let settings = WorkerSettings { failover_time: FAILOVER_TIME, ..fleet.settings("a") };
+    fleet.start_with(settings, fleet.ports(), stuck);
+    fleet.until_outstanding("a has begun", 9).await;
+    fleet.crash("a").await;
+    fleet.start(WorkerSettings { failover_time: FAILOVER_TIME, ..fleet.settings("b") });
+    fleet.drain().await;
+    assert_eq!(fleet.assert_good(), 1, "the one record that a was done with");
+}

@@ -1,0 +1,9 @@
+//! `kcl-worker run` as processes of their own, which know each other only through the table: killed, stopped, and set up
+//! wrongly.
+//!
+//! Cargo builds the binary of another package for no test, so this package has a binary target of its own, which is the
+//! same `main.rs`.
+
+mod mistakes;
+mod sharing;
+mod worker_process;

@@ -1,0 +1,109 @@
+use std::process::{ExitStatus, Stdio};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use kcl_core::model::{Record, RecordPosition, ShardId, ShardKey, StreamId, Timestamp};
+use kcl_core::testing::DeliveryOracle;
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+use tokio::process::{Child, ChildStdout, Command};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use crate::backend::WAIT_MAX;
+use crate::fleet::Fleet;
+
+/// A `kcl-worker run` that tells an oracle, through its standard output, what it delivers. Dropping it kills it.
+pub(super) struct WorkerProcess {
+    child: Child,
+    output: JoinHandle<()>,
+    log: JoinHandle<String>,
+}
+
+/// How a process ended.
+#[derive(Debug)]
+pub(super) struct Ended {
+    pub(super) status: ExitStatus,
+    /// Its standard error.
+    pub(super) log: String,
+}
+
+impl WorkerProcess {
+    /// Starts a member of the fleet, with the defaults but for the two rhythms and for `more`.
+    pub(super) fn start(fleet: &Fleet, name: &str, more: &[&str]) -> Self {
+        let mut command = kcl_worker();
+        command.envs(fleet.backend.environment());
+        command.args(["--stream", fleet.stream.name(), "--application", fleet.stream.name()]);
+        command.args(["--worker-id", name, "--lease-scan-interval-ms", "100"]);
+        command.args(["--idle-time-between-reads-ms", "200"]).args(more);
+        let mut child = command.spawn().unwrap();
+        let stdout = child.stdout.take().unwrap();
+        let mut stderr = child.stderr.take().unwrap();
+        Self {
+            child,
+            output: tokio::spawn(listen(stdout, fleet.stream.clone(), Arc::clone(&fleet.oracle))),
+            log: tokio::spawn(async move {
+                let mut log = String::new();
+                stderr.read_to_string(&mut log).await.unwrap();
+                log
+            }),
+        }
+    }
+
+    /// SIGKILL: it can do nothing about it.
+    pub(super) async fn kill(mut self) {
+        self.child.start_kill().unwrap();
+        let ended = self.ended().await;
+        assert_eq!(ended.status.code(), None, "it had ended by itself: {ended:?}");
+    }
+
+    /// SIGTERM: it is asked to stop.
+    pub(super) async fn terminate(self) -> Ended {
+        let id = self.child.id().unwrap();
+        // The shell's own `kill`: there is a shell on every Unix, and no unsafe code in it.
+        let sent = Command::new("sh").args(["-c", &format!("kill -TERM {id}")]).status().await.unwrap();
+        assert!(sent.success());
+        self.ended().await
+    }
+
+    /// Waits until it has ended, and everything it printed is told.
+    pub(super) async fn ended(mut self) -> Ended {
+        let status = timeout(WAIT_MAX, self.child.wait()).await.unwrap().unwrap();
+        self.output.await.unwrap();
+        Ended { status, log: self.log.await.unwrap() }
+    }
+}
+
+/// The command without its settings.
+pub(super) fn kcl_worker() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_kcl-worker-under-test"));
+    command.arg("run").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    command
+}
+
+/// Tells the oracle each whole line: a process that is killed may leave half of one.
+async fn listen(stdout: ChildStdout, stream: StreamId, oracle: Arc<DeliveryOracle>) {
+    let mut stdout = BufReader::new(stdout);
+    let mut line = String::new();
+    while stdout.read_line(&mut line).await.unwrap() > 0 && line.ends_with('\n') {
+        let (shard_id, record) = parse(&line);
+        oracle.deliver(&ShardKey::new(stream.clone(), shard_id), &record);
+        line.clear();
+    }
+}
+
+fn parse(line: &str) -> (ShardId, Record) {
+    let json: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+    let text = |name: &str| json[name].as_str().unwrap_or_else(|| panic!("no text '{name}' in {line}"));
+    let position = RecordPosition {
+        sequence_number: text("sequenceNumber").parse().unwrap(),
+        sub_sequence_number: json["subSequenceNumber"].as_u64().unwrap(),
+    };
+    let record = Record {
+        position,
+        partition_key: text("partitionKey").to_owned(),
+        approximate_arrival: Timestamp::default(),
+        data: Bytes::from(text("data").to_owned()),
+    };
+    (ShardId::new(text("shardId")), record)
+}
