@@ -92,14 +92,21 @@ impl Coordinator {
         outcome
     }
 
-    /// Makes the table ready. Only trouble that passes is waited for.
+    /// Makes the table ready, but not for a stream that does not exist. Only trouble that passes is waited for.
     async fn prepare(&self) -> Result<()> {
+        let Context { settings, ports, .. } = &self.context;
+        let look = ports.kinesis.list_shards(&settings.stream, None);
+        match within(SCAN_TIMEOUT, "looking for the stream", look).await {
+            Err(error) if !error.is_retryable() => return Err(error),
+            // Trouble with the stream is no reason not to look at the leases.
+            _ => {}
+        }
         loop {
-            match self.context.ports.leases.prepare().await {
+            match ports.leases.prepare().await {
                 Err(error) if error.is_retryable() => self.report(&error),
                 outcome => return outcome,
             }
-            sleep(self.context.settings.lease_scan_interval).await;
+            sleep(settings.lease_scan_interval).await;
         }
     }
 

@@ -138,7 +138,7 @@ impl Facts {
                 self.row(&shard.shard_id).state = ShardState::Held(worker.clone());
             }
             // Another worker may hold it by now: events of two workers come in any order.
-            Event::LeaseLost { shard } | Event::LeaseReleased { shard } => {
+            Event::LeaseLost { shard, .. } | Event::LeaseReleased { shard } => {
                 let row = self.row(&shard.shard_id);
                 if row.is_held_by(worker) {
                     row.state = ShardState::Free;

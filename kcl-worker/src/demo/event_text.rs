@@ -22,7 +22,7 @@ pub(super) fn describe(worker: &WorkerId, event: &Event<'_>) -> EventText {
             Some(from) => format!("took {} from {from}", shard.shard_id),
             None => format!("took {}", shard.shard_id),
         },
-        Event::LeaseLost { shard } => format!("lost {}", shard.shard_id),
+        Event::LeaseLost { shard, loss } => format!("lost {}: {loss}", shard.shard_id),
         Event::LeaseReleased { shard } => format!("released {}", shard.shard_id),
         Event::WaitingForParents { shard, unfinished } => {
             format!("waits with {} for {}", shard.shard_id, list(unfinished))

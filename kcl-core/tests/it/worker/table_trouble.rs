@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use kcl_core::lease::LeaseChange;
-use kcl_core::model::{InitialPosition, ShardKey};
+use kcl_core::lease::{Consistency, LeaseChange};
+use kcl_core::model::{InitialPosition, ShardKey, StreamId};
 use kcl_core::processor::{Checkpointer, ProcessorError, RecordBatch, RecordProcessor};
 use kcl_core::testing::{Fault, LeaseCall};
 use kcl_core::{ErrorKind, WorkerSettings};
@@ -137,4 +137,15 @@ async fn a_table_that_may_not_be_written_ends_the_worker() {
         "no permission to write the table: {} CoordinationFailed in a minute",
         fleet.count_events("CoordinationFailed")
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_does_not_exist_leaves_no_table_behind() {
+    let mut fleet = Fleet::new(1);
+    let mut settings = fleet.settings("a");
+    settings.stream = StreamId::named("mistyped").unwrap();
+    fleet.start_with("a", settings, fleet.ports(), fleet.recorder());
+    assert_eq!(fleet.outcome("a").await.unwrap_err().kind(), ErrorKind::NotFound);
+    let table = fleet.leases.list(Consistency::Strong).await;
+    assert_eq!(table.unwrap_err().kind(), ErrorKind::NotFound);
 }
