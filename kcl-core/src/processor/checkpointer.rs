@@ -100,7 +100,10 @@ impl Checkpointer {
                 Ok(())
             }
             Err(error) => {
-                self.events.emit(&Event::CheckpointFailed { shard, error: &error });
+                // A lost lease is a fact of its own, which its keeper reports.
+                if error.kind() != ErrorKind::LeaseLost {
+                    self.events.emit(&Event::CheckpointFailed { shard, error: &error });
+                }
                 Err(error)
             }
         }

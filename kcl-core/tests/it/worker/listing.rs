@@ -189,7 +189,7 @@ async fn a_split_between_two_pages_of_the_first_listing_skips_nothing_under_late
 fn cannot_list(fleet: &Fleet) -> Ports {
     let listed = AtomicUsize::new(0);
     let kinesis = kcl_core::testing::FaultyKinesis::new(fleet.ports().kinesis, move |call| match call {
-        KinesisCall::ListShards(_) if listed.fetch_add(1, Ordering::Relaxed) > 0 => {
+        KinesisCall::ListShards(_) if listed.fetch_add(1, Ordering::Relaxed) > 1 => {
             Fault::Fail(kcl_core::ErrorKind::Throttled)
         }
         _ => Fault::None,
