@@ -89,6 +89,7 @@ impl Coordinator {
         self.context.events.emit(&Event::WorkerStarted);
         let outcome = self.coordinate().await;
         self.consumers.stop().await;
+        self.context.events.emit(&Event::WorkerStopped);
         outcome
     }
 

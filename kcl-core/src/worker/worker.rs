@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::coordinator::Coordinator;
 use crate::error::Result;
-use crate::event::{Event, EventSink, Events};
+use crate::event::{EventSink, Events};
 use crate::lease::LeaseStore;
 use crate::processor::ProcessorFactory;
 use crate::settings::WorkerSettings;
@@ -49,10 +49,12 @@ impl Worker {
     /// leases one failover time later.
     ///
     /// # Errors
-    /// [`Refused`](crate::ErrorKind::Refused) or [`NotFound`](crate::ErrorKind::NotFound) if the settings, the
-    /// credentials, the stream or the lease table cannot work, found out at the start; and at any time if another
-    /// process turns out to run under the same worker id. Passing trouble is never an error here: it is reported as
-    /// an event and tried again.
+    /// Found out at the start, before the first scan, sync or take has succeeded:
+    /// [`Refused`](crate::ErrorKind::Refused) if the settings, the credentials, the permissions or the lease table
+    /// cannot work, [`NotFound`](crate::ErrorKind::NotFound) if there is no such stream,
+    /// [`Corrupt`](crate::ErrorKind::Corrupt) if a row of the table is no lease. At any time: `Refused` if another
+    /// process turns out to run under the same worker id. Passing trouble is never an error here: it is reported as an
+    /// event and tried again.
     ///
     /// # Panics
     /// Outside of a Tokio runtime with timers.
@@ -61,18 +63,16 @@ impl Worker {
         let events = Events::new(self.settings.worker_id.clone(), self.sink);
         let stopping = CancellationToken::new();
         let coordinator =
-            Coordinator::new(self.settings, self.ports, self.processors, events.clone(), stopping.clone());
+            Coordinator::new(self.settings, self.ports, self.processors, events, stopping.clone());
         let mut running = pin!(coordinator.run());
-        let outcome = select! {
+        select! {
             biased;
             () = shutdown => {
                 stopping.cancel();
                 running.await
             }
             outcome = &mut running => outcome,
-        };
-        events.emit(&Event::WorkerStopped);
-        outcome
+        }
     }
 }
 
