@@ -1,4 +1,7 @@
 use std::future::pending;
+use std::time::Duration;
+
+use tokio::time::sleep;
 
 use crate::error::{Error, ErrorKind, Result};
 
@@ -11,6 +14,8 @@ pub enum Fault {
     Fail(ErrorKind),
     /// The service does what it is asked, and the answer is lost.
     LoseAnswer,
+    /// The service does what it is asked, and its answer takes this much longer.
+    Delay(Duration),
     /// The service never sees the call, and nobody ever answers.
     Hang,
 }
@@ -24,6 +29,11 @@ impl Fault {
             Self::LoseAnswer => {
                 call.await?;
                 Err(Error::new(ErrorKind::Transient, "the answer was made to get lost"))
+            }
+            Self::Delay(duration) => {
+                let outcome = call.await;
+                sleep(duration).await;
+                outcome
             }
             Self::Hang => pending().await,
         }

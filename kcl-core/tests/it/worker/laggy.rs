@@ -1,4 +1,4 @@
-//! Ports that take their time, or answer from the past.
+//! A lease table that takes its time, and answers from the past.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -7,10 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use kcl_core::Result;
 use kcl_core::lease::{Conditional, Consistency, Lease, LeaseChange, LeaseStore};
-use kcl_core::model::{ShardKey, StreamId, Timestamp};
-use kcl_core::stream::{
-    GetRecordsOutput, IteratorPosition, Kinesis, ShardIterator, ShardPage, ShardPageToken,
-};
+use kcl_core::model::ShardKey;
 use tokio::time::{Instant, sleep};
 
 /// Half the latency before the call takes effect, half after; eventual scans show the table as it was `stale` ago.
@@ -87,35 +84,5 @@ impl LeaseStore for LaggyStore {
         self.snapshot().await;
         self.lag().await;
         out
-    }
-}
-
-/// `ListShards` takes its time.
-#[derive(Debug)]
-pub(super) struct SlowListing {
-    pub(super) inner: Arc<dyn Kinesis>,
-    pub(super) delay: Duration,
-}
-
-#[async_trait]
-impl Kinesis for SlowListing {
-    fn now(&self) -> Timestamp {
-        self.inner.now()
-    }
-
-    async fn list_shards(&self, stream: &StreamId, page: Option<&ShardPageToken>) -> Result<ShardPage> {
-        let out = self.inner.list_shards(stream, page).await;
-        sleep(self.delay).await;
-        out
-    }
-    async fn get_shard_iterator(
-        &self,
-        shard: &ShardKey,
-        position: &IteratorPosition,
-    ) -> Result<ShardIterator> {
-        self.inner.get_shard_iterator(shard, position).await
-    }
-    async fn get_records(&self, iterator: &ShardIterator, limit: u32) -> Result<GetRecordsOutput> {
-        self.inner.get_records(iterator, limit).await
     }
 }

@@ -18,7 +18,6 @@ use kcl_core::{Result, WorkerSettings};
 use tokio::time::{Instant, sleep};
 
 use super::fleet::{Fleet, faulty_kinesis, secs, shard_id};
-use super::laggy::SlowListing;
 
 #[tokio::test(start_paused = true)]
 async fn a_listing_that_hangs_does_not_hold_up_a_take_over() {
@@ -47,8 +46,10 @@ async fn a_listing_that_hangs_does_not_hold_up_a_take_over() {
 #[tokio::test(start_paused = true)]
 async fn a_slow_listing_does_not_make_live_leases_look_expired() {
     let mut fleet = Fleet::new(6);
-    let kinesis = Arc::new(SlowListing { inner: fleet.ports().kinesis, delay: secs(15) });
-    let ports = Ports { kinesis, ..fleet.ports() };
+    let ports = faulty_kinesis(&fleet, |call| match call {
+        KinesisCall::ListShards(_) => Fault::Delay(secs(15)),
+        _ => Fault::None,
+    });
     fleet.start_with("b", fleet.settings("b"), ports, fleet.recorder());
     sleep(secs(2)).await;
     fleet.start("a");
