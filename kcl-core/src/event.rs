@@ -175,7 +175,7 @@ pub enum Event<'a> {
         /// The shard.
         shard: &'a ShardKey,
     },
-    /// A look at the lease table or the stream failed; it is tried again at the next scan.
+    /// A scan of the lease table, a comparison with the stream, or the taking of a lease failed; it is tried again.
     CoordinationFailed {
         /// Why.
         error: &'a Error,

@@ -38,7 +38,8 @@ pub struct WorkerSettings {
     /// How long a lease lives without renewal: what a crash costs. Default 10 s, as in the Java KCL; at least 500 ms.
     /// All workers of a table must use the same value.
     pub failover_time: Duration,
-    /// The time between two looks at the lease table, so the longest that a released or new lease waits. Default 1 s.
+    /// The time between two scans of the lease table, so the longest that a released or new lease waits for a worker whose
+    /// fair share it belongs to. Default 1 s.
     pub lease_scan_interval: Duration,
     /// The time between two looks at the stream's shards; a shard's end brings one forward. Default 60 s.
     pub shard_sync_interval: Duration,

@@ -14,18 +14,29 @@ pub(crate) struct Situation<'a> {
     pub(crate) book: &'a LeaseBook,
     /// The worker that decides.
     pub(crate) me: &'a WorkerId,
-    /// The leases that it holds: they are its own, whatever a stale scan says, and never offered to it.
-    pub(crate) holds: &'a dyn Fn(&ShardKey) -> bool,
-    /// The leases that it may take: whose parents are finished, and which it has not just failed to read.
-    pub(crate) may_take: &'a dyn Fn(&Lease) -> bool,
-    /// False if it may take no lease from a live owner: it has just failed to read a shard that others might read.
-    pub(crate) may_steal: bool,
+    /// What it knows of a lease that the book does not.
+    pub(crate) stance: &'a dyn Fn(&Lease) -> Stance,
     /// The most leases that it may hold in all.
     pub(crate) leases_max: usize,
     /// A free lease whose row has not moved for this long was left by all others, so it is taken beyond a fair share.
     pub(crate) unclaimed_after: Duration,
     /// The present.
     pub(crate) now: MonotonicTime,
+}
+
+/// How a worker stands to a lease.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stance {
+    /// It holds the lease, or is about to, whatever a stale scan says.
+    Mine,
+    /// A take of its own left the row, whose answer was lost: free for this worker alone.
+    LeftOver,
+    /// It may take the lease, also from a live owner.
+    Open,
+    /// It may take the lease from nobody else.
+    IfFree,
+    /// It may not take the lease now.
+    Off,
 }
 
 /// The leases that a worker should take now, in this order: the whole fair share in one pass.
@@ -48,15 +59,12 @@ pub(crate) fn leases_to_take(situation: &Situation<'_>) -> Vec<ShardKey> {
     let surplus = free.split_off(free.len().min(fair_share.saturating_sub(mine)));
     mine += free.len();
     let mut wanted = free;
-    while situation.may_steal && mine < fair_share {
-        let Some(richest) =
-            others.values_mut().max_by_key(|share| share.held).filter(|share| share.held >= mine + 2)
-        else {
-            break;
-        };
-        let Some(shard) = richest.takeable.pop() else { break };
+    while mine < fair_share {
+        let richest =
+            others.values_mut().filter(|share| !share.takeable.is_empty()).max_by_key(|share| share.held);
+        let Some(richest) = richest.filter(|share| share.held >= mine + 2) else { break };
+        wanted.extend(richest.takeable.pop());
         richest.held -= 1;
-        wanted.push(shard);
         mine += 1;
     }
     let is_unclaimed =
@@ -86,20 +94,22 @@ struct Share<'a> {
 
 impl<'a> Shares<'a> {
     fn of(situation: &Situation<'a>) -> Self {
-        let Situation { book, me, holds, may_take, now, .. } = *situation;
+        let Situation { book, me, stance, now, .. } = *situation;
         let mut shares = Self { mine: 0, free: Vec::new(), others: BTreeMap::new(), leases: 0 };
         for lease in book.leases().filter(|lease| !lease.is_finished()) {
-            let owner = book.live_owner(&lease.shard, now);
-            if holds(&lease.shard) || owner == Some(me) {
-                shares.mine += 1;
-            } else if let Some(owner) = owner {
-                let share = shares.others.entry(owner).or_default();
-                share.held += 1;
-                share.takeable.extend(may_take(lease).then_some(&lease.shard));
-            } else if may_take(lease) {
-                shares.free.push(&lease.shard);
-            } else {
-                continue;
+            match (stance(lease), book.live_owner(&lease.shard, now)) {
+                (Stance::Mine, _) => shares.mine += 1,
+                (Stance::LeftOver, _) | (Stance::Open | Stance::IfFree, None) => {
+                    shares.free.push(&lease.shard);
+                }
+                // Left by a predecessor of the same name, or a twin's: it is waited for like a rival's.
+                (_, Some(owner)) if owner == me => shares.mine += 1,
+                (stance, Some(owner)) => {
+                    let share = shares.others.entry(owner).or_default();
+                    share.held += 1;
+                    share.takeable.extend((stance == Stance::Open).then_some(&lease.shard));
+                }
+                (Stance::Off, None) => continue,
             }
             shares.leases += 1;
         }
@@ -148,22 +158,20 @@ mod tests {
     }
 
     fn take(book: &LeaseBook, me: usize, leases_max: usize) -> Vec<ShardKey> {
-        decide(book, me, leases_max, &|_| true, NOW)
+        decide(book, me, leases_max, Stance::Open, NOW)
     }
 
     fn decide(
         book: &LeaseBook,
         me: usize,
         leases_max: usize,
-        may_take: &dyn Fn(&Lease) -> bool,
+        stance: Stance,
         now: MonotonicTime,
     ) -> Vec<ShardKey> {
         leases_to_take(&Situation {
             book,
             me: &worker(me),
-            holds: &|_| false,
-            may_take,
-            may_steal: true,
+            stance: &|_| stance,
             leases_max,
             unclaimed_after: UNCLAIMED_AFTER,
             now,
@@ -198,13 +206,13 @@ mod tests {
     fn an_expired_lease_is_free_and_its_owner_does_not_count() {
         let book = book(&[Some(1), Some(1), Some(1)]);
         let later = MonotonicTime::from_start(Duration::from_secs(200));
-        assert_eq!(decide(&book, 0, usize::MAX, &|_| true, later).len(), 3);
+        assert_eq!(decide(&book, 0, usize::MAX, Stance::Open, later).len(), 3);
     }
 
     #[test]
     fn a_lease_that_may_not_start_is_left_alone() {
         let book = book(&[None, None]);
-        assert!(decide(&book, 0, usize::MAX, &|_| false, NOW).is_empty());
+        assert!(decide(&book, 0, usize::MAX, Stance::Off, NOW).is_empty());
     }
 
     #[test]
@@ -214,9 +222,7 @@ mod tests {
         let situation = Situation {
             book: &book,
             me: &worker(0),
-            holds: &|shard| *shard == held,
-            may_take: &|_| true,
-            may_steal: true,
+            stance: &|lease| if lease.shard == held { Stance::Mine } else { Stance::Open },
             leases_max: 2,
             unclaimed_after: UNCLAIMED_AFTER,
             now: NOW,
@@ -224,6 +230,19 @@ mod tests {
         let wanted = leases_to_take(&situation);
         assert_eq!(wanted.len(), 1);
         assert!(!wanted.contains(&held));
+    }
+
+    #[test]
+    fn what_failed_here_is_not_taken_from_a_live_owner() {
+        let owned = book(&[Some(1), Some(1), Some(1), Some(1)]);
+        assert!(decide(&owned, 0, usize::MAX, Stance::IfFree, NOW).is_empty());
+        assert_eq!(decide(&book(&[None; 4]), 0, usize::MAX, Stance::IfFree, NOW).len(), 4);
+    }
+
+    #[test]
+    fn what_a_take_in_doubt_left_is_taken_up_though_the_row_names_us() {
+        assert!(decide(&book(&[Some(0)]), 0, usize::MAX, Stance::Open, NOW).is_empty());
+        assert_eq!(decide(&book(&[Some(0)]), 0, usize::MAX, Stance::LeftOver, NOW).len(), 1);
     }
 
     #[test]
@@ -240,8 +259,8 @@ mod tests {
         for lease in renewed {
             book.observe(lease.after(&LeaseChange::Renew), now(119));
         }
-        assert_eq!(decide(&book, 0, usize::MAX, &|_| true, now(120)).len(), 3);
-        assert_eq!(decide(&book, 0, 6, &|_| true, now(120)).len(), 1);
+        assert_eq!(decide(&book, 0, usize::MAX, Stance::Open, now(120)).len(), 3);
+        assert_eq!(decide(&book, 0, 6, Stance::Open, now(120)).len(), 1);
     }
 
     proptest! {

@@ -11,8 +11,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Checkpoint, ShardId, ShardKey, WorkerId};
 use crate::retry::within;
 
-/// A lost answer is asked for again at once, this often: more would hold up other leases, and the next scan shows the
-/// row anyway.
+/// A lost answer is asked for again at once, this often. After that the caller remembers the row as the take would leave
+/// it, and goes on when a scan shows it.
 const TAKE_ATTEMPTS_MAX: u32 = 3;
 
 /// All attempts to take a lease together, and any other write, are given up after this share of the failover time:
@@ -36,13 +36,23 @@ pub(crate) struct HeldLease {
 
 struct State {
     row: Lease,
-    /// When the first write on top of `row` was sent whose answer is not known: it may have been applied (L5).
-    in_doubt_since: Option<Instant>,
+    /// Writes on top of `row` were sent whose answers are not known: one may have been applied (L5).
+    doubt: Option<Doubt>,
 }
 
-/// The row that a write met instead of the expected one; `None` if there is no row.
-struct Obstacle {
-    row: Option<Lease>,
+#[derive(Clone, Copy)]
+struct Doubt {
+    /// When the first of them was sent.
+    since: Instant,
+    /// One of them was to give the lease back.
+    about_release: bool,
+}
+
+/// What became of a write.
+enum Written {
+    Applied,
+    /// The row that stood in the way, or `None` if there is no row.
+    Lost(Option<Box<Lease>>),
 }
 
 /// The outcome of taking a lease. Being slower than another worker is not an error.
@@ -67,7 +77,7 @@ impl HeldLease {
             worker: worker.clone(),
             failover_time,
             acquired: seen.clone(),
-            state: Mutex::new(State { row: seen.clone(), in_doubt_since: None }),
+            state: Mutex::new(State { row: seen.clone(), doubt: None }),
             deadline: watch::Sender::new(Instant::now()),
             ended: CancellationToken::new(),
             loss: OnceLock::new(),
@@ -77,11 +87,11 @@ impl HeldLease {
         let mut attempt = 1;
         loop {
             match lease.try_write(&take, timeout).await {
-                Ok(None) => {
+                Ok(Written::Applied) => {
                     lease.acquired = lease.state.get_mut().row.clone();
                     return Ok(Taken::Held(Arc::new(lease)));
                 }
-                Ok(Some(Obstacle { row })) => return Ok(Taken::Lost(row.map(Box::new))),
+                Ok(Written::Lost(row)) => return Ok(Taken::Lost(row)),
                 Err(error) if !error.is_retryable() || attempt == TAKE_ATTEMPTS_MAX => return Err(error),
                 Err(_) => attempt += 1,
             }
@@ -142,8 +152,8 @@ impl HeldLease {
     /// worker, and the call may be made again.
     pub(crate) async fn release(&self) -> Result<()> {
         match self.try_write(&LeaseChange::Release, self.write_timeout()).await? {
-            None => self.ended.cancel(),
-            Some(Obstacle { row }) => self.lose(LeaseLoss::read_off(row.as_ref(), &self.worker)),
+            Written::Applied => self.ended.cancel(),
+            Written::Lost(row) => self.lose(LeaseLoss::read_off(row.as_deref(), &self.worker)),
         }
         Ok(())
     }
@@ -152,45 +162,57 @@ impl HeldLease {
         if self.ended.is_cancelled() {
             return Err(self.lost_error());
         }
-        let Some(Obstacle { row }) = self.try_write(change, self.write_timeout()).await? else {
-            return Ok(());
-        };
-        self.lose(LeaseLoss::read_off(row.as_ref(), &self.worker));
-        Err(self.lost_error())
+        match self.try_write(change, self.write_timeout()).await? {
+            Written::Applied => Ok(()),
+            Written::Lost(row) => {
+                self.lose(LeaseLoss::read_off(row.as_deref(), &self.worker));
+                Err(self.lost_error())
+            }
+        }
     }
 
     fn write_timeout(&self) -> Duration {
         self.failover_time / WRITE_TIMEOUT_DIVISOR
     }
 
-    /// Makes one write, on top of whatever an earlier write of unknown outcome has left. Returns what stood in the
-    /// way, if anything.
-    async fn try_write(&self, change: &LeaseChange, timeout: Duration) -> Result<Option<Obstacle>> {
+    /// Makes one write, on top of whatever an earlier write of unknown outcome has left.
+    async fn try_write(&self, change: &LeaseChange, timeout: Duration) -> Result<Written> {
         let mut state = self.state.lock().await;
-        while !state.has_come_as_far_as(change) {
+        loop {
+            if state.has_come_as_far_as(change) {
+                return Ok(Written::Applied);
+            }
             let started = Instant::now();
-            let in_doubt_since = state.in_doubt_since;
+            let doubt = state.doubt;
             // Before the call, so that dropping this future leaves the doubt behind, too.
-            state.in_doubt_since = in_doubt_since.or(Some(started));
+            state.doubt = Some(Doubt {
+                since: doubt.map_or(started, |doubt| doubt.since),
+                about_release: doubt.is_some_and(|doubt| doubt.about_release)
+                    || *change == LeaseChange::Release,
+            });
             let write = self.store.update(&state.row, change);
             let (row, written_at) = match within(timeout, "writing a lease", write).await? {
                 Conditional::Applied(row) => (row, started),
-                Conditional::Lost(Some(row)) if self.is_own_write(&state.row, &row) => match in_doubt_since {
-                    Some(first) if row == state.row.after(change) => (row, first),
-                    Some(_) => {
-                        // An earlier write of another kind: this one is still to be made, on top of it.
-                        *state = State { row, in_doubt_since: None };
-                        continue;
+                Conditional::Lost(row) => match (doubt, row) {
+                    (Some(doubt), Some(row)) if self.is_own_write(&state.row, &row) => {
+                        if row != state.row.after(change) {
+                            // An earlier write of another kind: this one is still to be made, on top of it.
+                            *state = State { row, doubt: None };
+                            continue;
+                        }
+                        (row, doubt.since)
                     }
-                    None => return Ok(Some(Obstacle { row: Some(row) })),
+                    // Whoever has the lease now: it was given back before.
+                    (Some(doubt), _) if doubt.about_release && *change == LeaseChange::Release => {
+                        return Ok(Written::Applied);
+                    }
+                    (_, row) => return Ok(Written::Lost(row.map(Box::new))),
                 },
-                Conditional::Lost(row) => return Ok(Some(Obstacle { row })),
             };
-            *state = State { row, in_doubt_since: None };
+            *state = State { row, doubt: None };
             self.deadline.send_replace(written_at + self.failover_time);
-            break;
+            return Ok(Written::Applied);
         }
-        Ok(None)
     }
 
     /// True if `row` is what a write of ours on top of `base` left: it moved by one step and still names us. Nobody

@@ -14,8 +14,9 @@ use crate::model::{Checkpoint, InitialPosition, Shard, ShardId, ShardKey, Stream
 /// A listed shard needs a row unless it has one, or a descendant's row has begun: then it was finished and cleaned up.
 /// A row that somebody deleted before its shard was finished is thus made again. Where the first owner starts:
 /// * a shard that follows one with a row starts at its beginning, so that nothing put after the split or merge is
-///   missed. Under `AT_TIMESTAMP` that is the sentinel of the same name, as long as the rows it follows have committed
-///   no record: a child of a shard that closed before the time must not deliver what arrived before it;
+///   missed. Under `AT_TIMESTAMP` that is the sentinel of the same name, as long as none of the rows it follows has
+///   begun: a child of a shard that closed before the time must not deliver what arrived before it. Afterwards the time
+///   in the settings may be another one;
 /// * any other starts at the initial position. Under `LATEST` a closed shard then needs no row at all.
 pub(crate) fn leases_to_create(
     stream: &StreamId,
@@ -142,11 +143,11 @@ impl<'a> Tree<'a> {
         let rows: Vec<&Lease> = ancestors.iter().filter_map(|ancestor| self.row(ancestor)).collect();
         let follows_a_row =
             !rows.is_empty() || ancestors.iter().any(|ancestor| self.created.contains(ancestor));
-        let follows_a_record = rows.iter().any(|row| matches!(row.checkpoint, Checkpoint::At(_)));
+        let follows_a_begun_row = rows.iter().any(|row| row.checkpoint.has_begun());
         let checkpoint = match initial_position {
             InitialPosition::Latest if follows_a_row => Checkpoint::TrimHorizon,
             InitialPosition::Latest if !shard.is_open() => return None,
-            InitialPosition::AtTimestamp(_) if follows_a_record => Checkpoint::TrimHorizon,
+            InitialPosition::AtTimestamp(_) if follows_a_begun_row => Checkpoint::TrimHorizon,
             position => position.sentinel(),
         };
         let parents = shard.parents().cloned().collect();

@@ -7,8 +7,8 @@ use crate::model::{MonotonicTime, ShardKey, WorkerId};
 /// Finds out that another running process uses this worker's id (L5 of the [protocol](super)).
 ///
 /// A row that names this worker although it does not hold the lease was left by a predecessor of the same name, or by
-/// a write of its own that arrived late. Such a row soon stands still. One that still rises a failover time after it
-/// was first seen so is renewed by a twin. Pure.
+/// a write of its own that arrived late. Such a row soon stands still. One that rises after it should have, above what
+/// was seen then, is renewed by a twin. Pure.
 #[derive(Debug)]
 pub(crate) struct NamesakeWatch {
     patience: Duration,
@@ -21,6 +21,8 @@ struct Sighting {
     first_seen_at: MonotonicTime,
     /// The highest so far: a stale scan may show a lower one again.
     counter: u64,
+    /// A look came later than the patience: from here on the row stands still, unless a twin renews it.
+    is_settled: bool,
 }
 
 impl NamesakeWatch {
@@ -42,14 +44,12 @@ impl NamesakeWatch {
         self.foreign.retain(|shard, _| is_foreign(shard));
         let mut twin = None;
         for row in book.leases().filter(|row| is_foreign(&row.shard)) {
-            let sighting = self
-                .foreign
-                .entry(row.shard.clone())
-                .or_insert(Sighting { first_seen_at: now, counter: row.counter });
-            let has_risen = row.counter > sighting.counter;
-            if has_risen && now.saturating_since(sighting.first_seen_at) > self.patience {
+            let new = Sighting { first_seen_at: now, counter: row.counter, is_settled: false };
+            let sighting = self.foreign.entry(row.shard.clone()).or_insert(new);
+            if sighting.is_settled && row.counter > sighting.counter {
                 twin = Some(row.shard.clone());
             }
+            sighting.is_settled |= now.saturating_since(sighting.first_seen_at) > self.patience;
             sighting.counter = sighting.counter.max(row.counter);
         }
         twin

@@ -14,9 +14,12 @@ use crate::model::ShardKey;
 use crate::retry::{Retry, RetryDelays};
 
 /// How long this worker leaves a shard alone that it could not read, so that it neither spins nor keeps others from
-/// trying. Longer with each failure in a row.
+/// trying. Longer with each failure, until it could be read for longer than the longest of these.
 const REST_DELAYS: RetryDelays =
     RetryDelays { initial: Duration::from_secs(20), max: Duration::from_secs(300) };
+
+/// Tasks that are aborted end at their next await point; one that blocks its thread is not waited for.
+const ABORT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Leases given back at once when the worker is forced to stop.
 const RELEASES_IN_FLIGHT_MAX: usize = 64;
@@ -26,8 +29,8 @@ pub(super) struct Consumers {
     context: Context,
     tasks: JoinSet<Ending>,
     held: BTreeMap<ShardKey, Held>,
-    /// Shards that failed here, until they are consumed without failing.
-    resting: BTreeMap<ShardKey, Rest>,
+    /// Shards that this worker failed to read, until it consumes them to a better end.
+    failed: BTreeMap<ShardKey, Rest>,
     rng: fastrand::Rng,
 }
 
@@ -54,21 +57,26 @@ pub(super) enum Ended {
 
 impl Consumers {
     pub(super) fn new(context: Context, rng: fastrand::Rng) -> Self {
-        Self { context, tasks: JoinSet::new(), held: BTreeMap::new(), resting: BTreeMap::new(), rng }
+        Self { context, tasks: JoinSet::new(), held: BTreeMap::new(), failed: BTreeMap::new(), rng }
     }
 
     pub(super) fn holds(&self, shard: &ShardKey) -> bool {
         self.held.contains_key(shard)
     }
 
+    /// True if this worker has failed to read the shard, and has not done better since.
+    pub(super) fn has_failed(&self, shard: &ShardKey) -> bool {
+        self.failed.contains_key(shard)
+    }
+
     /// True if this worker should leave the shard alone for now.
     pub(super) fn is_resting(&self, shard: &ShardKey) -> bool {
-        self.resting.get(shard).is_some_and(|rest| Instant::now() < rest.until)
+        self.failed.get(shard).is_some_and(|rest| Instant::now() < rest.until)
     }
 
     /// True if there is a shard that this worker should leave alone for now.
     pub(super) fn any_is_resting(&self) -> bool {
-        self.resting.values().any(|rest| Instant::now() < rest.until)
+        self.failed.values().any(|rest| Instant::now() < rest.until)
     }
 
     pub(super) fn start(&mut self, lease: Arc<HeldLease>) {
@@ -92,17 +100,15 @@ impl Consumers {
             return Ended::Other;
         };
         match ended {
-            Ok((_, Ending::Failed(error))) => self.rest(&shard, &error),
-            Ok((_, ending)) => {
-                self.resting.remove(&shard);
-                match ending {
-                    Ending::ShardEnded => return Ended::Shard,
-                    Ending::LeaseLost if lease.loss() == Some(&LeaseLoss::Namesake) => {
-                        return Ended::Namesake(shard);
-                    }
-                    Ending::LeaseLost | Ending::Released | Ending::Failed(_) => {}
-                }
+            Ok((_, Ending::ShardEnded)) => {
+                self.failed.remove(&shard);
+                return Ended::Shard;
             }
+            Ok((_, Ending::LeaseLost)) if lease.loss() == Some(&LeaseLoss::Namesake) => {
+                return Ended::Namesake(shard);
+            }
+            Ok((_, Ending::LeaseLost | Ending::Released)) => {}
+            Ok((_, Ending::Failed(error))) => self.rest(&shard, &error),
             Err(panic) => {
                 let message = format!("the consumer of shard {shard} ended: {panic}");
                 self.rest(&shard, &Error::new(ErrorKind::Refused, message));
@@ -116,16 +122,19 @@ impl Consumers {
         let now = Instant::now();
         let seed = self.rng.u64(..);
         let rest = self
-            .resting
+            .failed
             .entry(shard.clone())
             .or_insert_with(|| Rest { until: now, retry: Retry::new(REST_DELAYS, seed) });
+        if now.saturating_duration_since(rest.until) > REST_DELAYS.max {
+            rest.retry.reset();
+        }
         let delay = rest.retry.next_delay();
         rest.until = now + delay;
         self.context.events.emit(&Event::ShardFailed { shard, error, delay });
     }
 
-    /// Releases the lease of a consumer that is gone.
-    fn give_back(&mut self, lease: Arc<HeldLease>) {
+    /// Releases a lease that has no consumer.
+    pub(super) fn give_back(&mut self, lease: Arc<HeldLease>) {
         let (events, seed) = (self.context.events.clone(), self.rng.u64(..));
         let held = Arc::clone(&lease);
         let task = self.tasks.spawn(async move {
@@ -143,13 +152,13 @@ impl Consumers {
         if timeout(grace, all_ended).await.is_ok() {
             return;
         }
-        self.tasks.shutdown().await;
+        let _blocked = timeout(ABORT_TIMEOUT, self.tasks.shutdown()).await;
         let held = std::mem::take(&mut self.held);
         let events = &self.context.events;
         let seed = self.rng.u64(..);
         let releases = held.into_iter().map(|(shard, Held { lease, .. })| async move {
             events.emit(&Event::ShutdownForced { shard: &shard });
-            if lease.loss().is_none() {
+            if !lease.ended().is_cancelled() {
                 release(&lease, events, seed).await;
             }
         });

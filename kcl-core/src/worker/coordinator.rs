@@ -2,31 +2,29 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::StreamExt;
-use futures_util::stream::FuturesUnordered;
 use tokio::select;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::consumers::{Consumers, Ended};
 use super::shard_consumer::Context;
 use super::shard_sync::ShardSync;
 use super::standstill::Standstill;
+use super::table_scan::TableScan;
+use super::takes::{Take, Takes};
 use super::worker::Ports;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, Events};
-use crate::lease::assignment::{Situation, leases_to_take};
-use crate::lease::{Consistency, HeldLease, Lease, LeaseBook, NamesakeWatch, Taken, lineage};
+use crate::lease::assignment::{Situation, Stance, leases_to_take};
+use crate::lease::{Lease, LeaseBook, NamesakeWatch, Taken, lineage};
 use crate::model::{MonotonicTime, ShardKey};
 use crate::processor::ProcessorFactory;
 use crate::retry::within;
 use crate::settings::WorkerSettings;
 
-/// Leases taken at once. Between two such groups the worker looks again at what it learned from lost races.
-const TAKES_IN_FLIGHT_MAX: usize = 16;
-
-/// A scan that takes longer is given up; the next interval brings another.
-const SCAN_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long the first look at the stream may take. It only saves a lease table from being made for a name that was
+/// mistyped.
+const FIRST_LOOK_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A free lease is unclaimed once it has not moved for this many failover times: whoever may take it as a fair share has
 /// had time to.
@@ -35,24 +33,29 @@ const UNCLAIMED_AFTER_FAILOVER_TIMES: u32 = 2;
 /// An unclaimed lease is reported a failover time later, when whoever could take it has done so.
 const UNCLAIMED_REPORT_FAILOVER_TIMES: u32 = 3;
 
-/// Looks at the table, takes what is due to this worker, and has each lease consumed.
+/// Looks at the table, takes what is due to this worker, and has each lease consumed. Each of these goes on while the
+/// others wait.
 pub(super) struct Coordinator {
     context: Context,
     started_at: Instant,
     book: LeaseBook,
-    consumers: Consumers,
+    scan: TableScan,
     sync: ShardSync,
+    takes: Takes,
+    consumers: Consumers,
     namesakes: NamesakeWatch,
     standstill: Standstill,
-    proven: Proven,
+    /// What has worked once.
+    proven: BTreeSet<Step>,
 }
 
-/// What has worked once. Before that, an error that waiting does not mend is a mistake in the set-up.
-#[derive(Debug, Default)]
-struct Proven {
-    scan: bool,
-    sync: bool,
-    take: bool,
+/// What a worker must be able to do. An error that waiting does not mend is a mistake in the set-up as long as the step
+/// has never worked, and ends the worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Step {
+    Scan,
+    Sync,
+    Take,
 }
 
 impl Coordinator {
@@ -69,11 +72,13 @@ impl Coordinator {
         Self {
             started_at: Instant::now(),
             book: LeaseBook::new(failover_time),
+            scan: TableScan::new(context.clone()),
             sync: ShardSync::new(context.clone(), rng.u64(..)),
+            takes: Takes::new(context.clone(), rng.fork()),
             consumers: Consumers::new(context.clone(), rng),
             namesakes: NamesakeWatch::new(failover_time),
             standstill: Standstill::default(),
-            proven: Proven::default(),
+            proven: BTreeSet::new(),
             context,
         }
     }
@@ -88,16 +93,16 @@ impl Coordinator {
         }
         self.context.events.emit(&Event::WorkerStarted);
         let outcome = self.coordinate().await;
-        self.consumers.stop().await;
+        self.stop().await;
         self.context.events.emit(&Event::WorkerStopped);
         outcome
     }
 
     /// Makes the table ready, but not for a stream that does not exist. Only trouble that passes is waited for.
-    async fn prepare(&self) -> Result<()> {
+    async fn prepare(&mut self) -> Result<()> {
         let Context { settings, ports, .. } = &self.context;
         let look = ports.kinesis.list_shards(&settings.stream, None);
-        match within(SCAN_TIMEOUT, "looking for the stream", look).await {
+        match within(FIRST_LOOK_TIMEOUT, "looking for the stream", look).await {
             Err(error) if !error.is_retryable() => return Err(error),
             // Trouble with the stream is no reason not to look at the leases.
             _ => {}
@@ -113,7 +118,6 @@ impl Coordinator {
 
     async fn coordinate(&mut self) -> Result<()> {
         let stopping = self.context.stopping.clone();
-        let mut next_look_at = Instant::now();
         loop {
             select! {
                 biased;
@@ -123,38 +127,30 @@ impl Coordinator {
                     Ended::Namesake(shard) => return Err(self.namesake(&shard)),
                     Ended::Other => {}
                 },
+                Some(take) = self.takes.next_ended() => {
+                    self.settle(take)?;
+                    self.take_due_leases();
+                }
                 synced = self.sync.next_ended() => {
-                    self.proven.sync |= synced.is_ok();
-                    self.tolerate(synced, self.proven.sync)?;
-                    next_look_at = Instant::now();
+                    self.accept(Step::Sync, synced)?;
+                    self.scan.bring_forward();
                 }
-                () = sleep_until(next_look_at) => {
-                    next_look_at = Instant::now() + self.context.settings.lease_scan_interval;
-                    select! {
-                        biased;
-                        () = stopping.cancelled() => return Ok(()),
-                        looked = self.look() => looked?,
-                    }
-                    // Not dropped when the worker stops: a lease taken must get a consumer, which releases it.
-                    let taken = self.take_due_leases().await;
-                    self.tolerate(taken, self.proven.take)?;
-                }
+                scanned = self.scan.next() => if let Some(rows) = self.accept(Step::Scan, scanned)? {
+                    self.observe(rows)?;
+                    self.take_due_leases();
+                },
             }
         }
     }
 
-    /// One look at the table. Fails only if the worker cannot go on.
-    async fn look(&mut self) -> Result<()> {
-        let scan = self.context.ports.leases.list(Consistency::Eventual);
-        let scanned = within(SCAN_TIMEOUT, "scanning the lease table", scan).await.map(|mut rows| {
-            rows.retain(|row| row.shard.stream == self.context.settings.stream);
-            self.book.observe_scan(rows, self.now());
-        });
-        self.proven.scan |= scanned.is_ok();
-        self.tolerate(scanned, self.proven.scan)?;
+    /// Takes in a scan of the table. Fails if it shows that this worker's id is taken.
+    fn observe(&mut self, rows: Vec<Lease>) -> Result<()> {
+        let now = self.now();
+        self.book.observe_scan(rows, now);
+        self.takes.forget_races();
         self.sync.look(&self.book);
         let Context { settings, events, .. } = &self.context;
-        let (now, holds) = (self.now(), |shard: &ShardKey| self.consumers.holds(shard));
+        let holds = |shard: &ShardKey| self.consumers.holds(shard) || self.takes.is_in_flight(shard);
         if let Some(shard) = self.namesakes.look(&self.book, &settings.worker_id, holds, now) {
             return Err(self.namesake(&shard));
         }
@@ -163,85 +159,92 @@ impl Coordinator {
         Ok(())
     }
 
-    /// Reports an error after which the next round tries again. Before the first success, one that waiting does not
-    /// mend ends the worker; later what is held goes on.
-    fn tolerate(&self, outcome: Result<()>, proven: bool) -> Result<()> {
-        match outcome {
-            Err(error) if proven || error.is_retryable() => self.report(&error),
-            outcome => return outcome,
-        }
-        Ok(())
-    }
-
-    /// Takes leases in groups, each lease at most once, and decides anew after each group: a lost race shows who else is
-    /// there. A lease that fails does not keep the others waiting. Returns the last failure.
-    async fn take_due_leases(&mut self) -> Result<()> {
-        let mut outcome = Ok(());
-        let mut tried = BTreeSet::new();
-        while !self.context.stopping.is_cancelled() {
-            let due = self.due_leases(&tried);
-            if due.is_empty() {
-                break;
-            }
-            let mut running = FuturesUnordered::new();
-            for lease in due {
-                self.namesakes.forget(&lease.shard);
-                tried.insert(lease.shard.clone());
-                running.push(take(self.context.clone(), self.unseen_parents(&lease), lease));
-            }
-            while let Some((seen, taken)) = running.next().await {
-                match taken {
-                    Ok(taken) => self.settle(&seen, taken),
-                    Err(error) => outcome = Err(error),
-                }
-            }
-        }
-        outcome
-    }
-
-    fn due_leases(&self, tried: &BTreeSet<ShardKey>) -> Vec<Lease> {
+    /// Begins to take what is due, as far as there is room.
+    fn take_due_leases(&mut self) {
         let settings = &self.context.settings;
-        let may_take = |lease: &Lease| {
-            !tried.contains(&lease.shard)
-                && !self.consumers.is_resting(&lease.shard)
-                && lineage::unfinished_parents(lease, &self.book).is_empty()
-        };
-        let mut due = leases_to_take(&Situation {
+        let due = leases_to_take(&Situation {
             book: &self.book,
             me: &settings.worker_id,
-            holds: &|shard| self.consumers.holds(shard),
-            may_take: &may_take,
-            may_steal: !self.consumers.any_is_resting(),
+            stance: &|lease| self.stance(lease),
             leases_max: settings.max_leases_for_worker,
             unclaimed_after: settings.failover_time * UNCLAIMED_AFTER_FAILOVER_TIMES,
             now: self.now(),
         });
-        due.truncate(TAKES_IN_FLIGHT_MAX);
-        due.iter().filter_map(|shard| self.book.get(shard)).cloned().collect()
+        let due: Vec<Lease> = due.iter().filter_map(|shard| self.book.get(shard)).cloned().collect();
+        for lease in due.into_iter().take(self.takes.room()) {
+            self.namesakes.forget(&lease.shard);
+            let parents = lease.parents.iter().map(|parent| lease.shard.sibling(parent));
+            let unseen_parents = parents.filter(|parent| self.book.get(parent).is_none()).collect();
+            self.takes.start(lease, unseen_parents);
+        }
     }
 
-    /// The parents of a lease whose rows the book does not show: gone, or missed by a stale scan.
-    fn unseen_parents(&self, lease: &Lease) -> Vec<ShardKey> {
-        let parents = lease.parents.iter().map(|parent| lease.shard.sibling(parent));
-        parents.filter(|parent| self.book.get(parent).is_none()).collect()
+    fn stance(&self, lease: &Lease) -> Stance {
+        let shard = &lease.shard;
+        if self.consumers.holds(shard) || self.takes.is_in_flight(shard) {
+            return Stance::Mine;
+        }
+        let waits = !lineage::unfinished_parents(lease, &self.book).is_empty();
+        if waits || self.consumers.is_resting(shard) || self.takes.is_barred(shard) {
+            return Stance::Off;
+        }
+        if self.takes.is_left_over(lease) {
+            return Stance::LeftOver;
+        }
+        // Others may be able to read what failed here, so they keep what they have.
+        if self.consumers.has_failed(shard) || self.consumers.any_is_resting() {
+            return Stance::IfFree;
+        }
+        Stance::Open
     }
 
-    fn settle(&mut self, seen: &Lease, taken: Taken) {
+    fn settle(&mut self, take: Take) -> Result<()> {
+        let Take { seen, outcome } = take;
         let now = self.now();
-        match taken {
-            Taken::Held(lease) => {
+        match self.accept(Step::Take, outcome)? {
+            Some(Taken::Held(lease)) => {
                 self.context.events.emit(&Event::LeaseTaken {
                     shard: lease.shard(),
                     from: seen.owner.as_ref(),
                     checkpoint: &lease.acquired().checkpoint,
                 });
-                self.proven.take = true;
                 self.book.observe(lease.acquired().clone(), now);
                 self.consumers.start(lease);
             }
-            Taken::Lost(Some(row)) => self.book.observe(*row, now),
-            Taken::Lost(None) => self.book.forget(&seen.shard),
+            Some(Taken::Lost(Some(row))) => self.book.observe(*row, now),
+            Some(Taken::Lost(None)) => self.book.forget(&seen.shard),
+            None => {}
         }
+        Ok(())
+    }
+
+    /// Reports an error after which the step is tried again, or fails with one that ends the worker. One bad row is no
+    /// mistake in the set-up.
+    fn accept<T>(&mut self, step: Step, outcome: Result<T>) -> Result<Option<T>> {
+        let error = match outcome {
+            Ok(value) => {
+                self.proven.insert(step);
+                return Ok(Some(value));
+            }
+            Err(error) => error,
+        };
+        let is_about_a_row = step == Step::Take && error.kind() != ErrorKind::Refused;
+        if error.is_retryable() || is_about_a_row || self.proven.contains(&step) {
+            self.report(&error);
+            return Ok(None);
+        }
+        Err(error)
+    }
+
+    /// Waits for leases on their way, and gives back everything.
+    async fn stop(&mut self) {
+        self.context.stopping.cancel();
+        while let Some(take) = self.takes.next_ended().await {
+            if let Ok(Taken::Held(lease)) = take.outcome {
+                self.consumers.give_back(lease);
+            }
+        }
+        self.consumers.stop().await;
     }
 
     fn namesake(&self, shard: &ShardKey) -> Error {
@@ -260,20 +263,4 @@ impl Coordinator {
     fn now(&self) -> MonotonicTime {
         MonotonicTime::from_start(self.started_at.elapsed())
     }
-}
-
-/// Takes one lease; lost to a parent's row if that turns out to be unfinished (L7).
-async fn take(context: Context, unseen_parents: Vec<ShardKey>, seen: Lease) -> (Lease, Result<Taken>) {
-    let Context { settings, ports, .. } = &context;
-    let failover_time = settings.failover_time;
-    for parent in unseen_parents {
-        match within(failover_time, "reading a parent's lease", ports.leases.get(&parent)).await {
-            Ok(Some(row)) if !row.is_finished() => return (seen, Ok(Taken::Lost(Some(Box::new(row))))),
-            Ok(_) => {}
-            Err(error) => return (seen, Err(error)),
-        }
-    }
-    let store = Arc::clone(&ports.leases);
-    let taken = HeldLease::take(store, &seen, &settings.worker_id, failover_time).await;
-    (seen, taken)
 }

@@ -10,6 +10,8 @@ mod lease_keeper;
 mod shard_consumer;
 mod shard_sync;
 mod standstill;
+mod table_scan;
+mod takes;
 #[expect(clippy::module_inception, reason = "the main type of the folder")]
 mod worker;
 mod worker_id;

@@ -96,7 +96,8 @@ impl ShardConsumer {
             checkpoint: acquired.checkpoint.clone(),
             fencing_token: acquired.counter,
         };
-        if self.delivery.initialize(&start).await == Delivered::Stopped {
+        let is_stopping = self.context.stopping.is_cancelled();
+        if is_stopping || self.delivery.initialize(&start).await == Delivered::Stopped {
             return Ending::Released;
         }
         let mut source = PollingSource::new(

@@ -1,13 +1,14 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use futures_util::future::try_join_all;
-use tokio::task::{JoinError, JoinSet};
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, try_join_all};
 use tokio::time::{Instant, sleep_until};
 
 use super::shard_consumer::Context;
+use super::table_scan::SCAN_TIMEOUT;
 use super::worker::Ports;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::event::{Event, Events};
 use crate::lease::{Conditional, Consistency, Lease, LeaseBook, lineage};
 use crate::model::{MonotonicTime, ShardKey};
@@ -18,12 +19,19 @@ use crate::stream::list_all_shards;
 /// writes a second (DynamoDB developer guide).
 const CREATES_IN_FLIGHT_MAX: usize = 16;
 
-/// A sync that takes longer is given up; each of its calls has a time-out of its own.
-const SYNC_TIMEOUT: Duration = Duration::from_secs(120);
+/// A call to the table that takes longer is given up, and the sync with it.
+const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A sync that failed costs a whole scan when it is made again: soon, then patiently.
+/// A sync that failed, or that the stream's list was too old for, costs a whole scan when it is made again: soon, then
+/// patiently.
 const SYNC_RETRY_DELAYS: RetryDelays =
     RetryDelays { initial: Duration::from_secs(1), max: Duration::from_secs(30) };
+
+/// When many shards end together, one sync serves those that end within this time.
+const SYNC_INTERVAL_MIN: Duration = Duration::from_millis(100);
+
+/// How long the stream's list may be older than the rows without anything being wrong.
+const CONTRADICTION_TIME: Duration = Duration::from_secs(30);
 
 /// Holds the lease table against the stream's shards, from time to time: creates the rows that are missing, deletes
 /// those that are of no use any more. Which, is decided by [`lineage`].
@@ -32,13 +40,28 @@ const SYNC_RETRY_DELAYS: RetryDelays =
 pub(super) struct ShardSync {
     context: Context,
     /// The sync that runs, if one does.
-    running: JoinSet<Result<()>>,
+    running: Option<BoxFuture<'static, Result<Findings>>>,
+    started_at: Option<Instant>,
     next_at: Instant,
     /// Somebody asked for a sync since the last one began.
     is_wanted: bool,
     retry: Retry,
     /// Ended shards for whose missing children a sync was asked for.
     noticed: BTreeSet<ShardKey>,
+    /// Open shards whose rows say that they have ended.
+    finished_but_open: BTreeMap<ShardKey, Contradiction>,
+}
+
+struct Contradiction {
+    since: Instant,
+    is_reported: bool,
+}
+
+/// What a sync could not mend.
+struct Findings {
+    /// A shard has ended, and the stream does not list its children yet.
+    lacks_children: bool,
+    finished_but_open: BTreeSet<ShardKey>,
 }
 
 impl ShardSync {
@@ -46,48 +69,66 @@ impl ShardSync {
     pub(super) fn new(context: Context, seed: u64) -> Self {
         Self {
             context,
-            running: JoinSet::new(),
+            running: None,
+            started_at: None,
             next_at: Instant::now(),
             is_wanted: false,
             retry: Retry::new(SYNC_RETRY_DELAYS, seed),
             noticed: BTreeSet::new(),
+            finished_but_open: BTreeMap::new(),
         }
     }
 
-    /// Starts a sync when one is due, and waits until it has ended. Dropping the future loses nothing.
+    /// Starts a sync when one is due, and waits until it has ended. Dropping the future loses nothing: the next call
+    /// goes on with the sync.
     pub(super) async fn next_ended(&mut self) -> Result<()> {
-        loop {
-            if self.running.is_empty() {
-                sleep_until(self.next_at).await;
-                self.is_wanted = false;
-                self.running.spawn(synchronize(self.context.clone()));
-            }
-            if let Some(ended) = self.running.join_next().await {
-                return self.schedule_next(ended);
-            }
+        let running = if let Some(running) = &mut self.running {
+            running
+        } else {
+            sleep_until(self.next_at).await;
+            self.is_wanted = false;
+            self.started_at = Some(Instant::now());
+            self.running.insert(synchronize(self.context.clone()).boxed())
+        };
+        let outcome = running.await;
+        self.running = None;
+        self.schedule_next(outcome.as_ref().is_ok_and(|findings| !findings.lacks_children));
+        self.report(&outcome?.finished_but_open);
+        Ok(())
+    }
+
+    fn schedule_next(&mut self, is_complete: bool) {
+        let interval = if is_complete {
+            self.retry.reset();
+            self.context.settings.shard_sync_interval
+        } else {
+            self.retry.next_delay()
+        };
+        self.next_at = Instant::now() + interval;
+        if self.is_wanted {
+            self.bring_forward();
         }
     }
 
-    fn schedule_next(&mut self, ended: Result<Result<()>, JoinError>) -> Result<()> {
-        let outcome = ended.unwrap_or_else(|panic| {
-            Err(Error::new(ErrorKind::Transient, "comparing the lease table with the stream panicked")
-                .with_source(panic))
-        });
-        let interval = match &outcome {
-            Ok(()) => {
-                self.retry.reset();
-                self.context.settings.shard_sync_interval
+    /// A listing that is a moment old contradicts the rows, too, so only what lasts is reported, once.
+    fn report(&mut self, found: &BTreeSet<ShardKey>) {
+        self.finished_but_open.retain(|shard, _| found.contains(shard));
+        let now = Instant::now();
+        for shard in found {
+            let new = Contradiction { since: now, is_reported: false };
+            let contradiction = self.finished_but_open.entry(shard.clone()).or_insert(new);
+            if !contradiction.is_reported && now >= contradiction.since + CONTRADICTION_TIME {
+                contradiction.is_reported = true;
+                self.context.events.emit(&Event::ShardEndedTooEarly { shard });
             }
-            Err(_) => self.retry.next_delay(),
-        };
-        self.next_at = if self.is_wanted { Instant::now() } else { Instant::now() + interval };
-        outcome
+        }
     }
 
     /// Asks for a sync at once, or as soon as the running one has ended: a shard has ended, so its children need rows.
     pub(super) fn bring_forward(&mut self) {
         self.is_wanted = true;
-        self.next_at = Instant::now();
+        let now = Instant::now();
+        self.next_at = self.started_at.map_or(now, |started_at| now.max(started_at + SYNC_INTERVAL_MIN));
     }
 
     /// Brings the sync forward if another worker ended a shard and did not get as far as its children's rows.
@@ -101,26 +142,35 @@ impl ShardSync {
 }
 
 /// One sync. It reads the table consistently, since a row that a stale scan lacks could be made at another position.
-async fn synchronize(context: Context) -> Result<()> {
+async fn synchronize(context: Context) -> Result<Findings> {
     let Context { settings, ports, events, .. } = &context;
-    let sync = async {
-        let mut book = LeaseBook::new(settings.failover_time);
-        book.observe_scan(ports.leases.list(Consistency::Strong).await?, MonotonicTime::default());
-        let shards = list_all_shards(&*ports.kinesis, &settings.stream).await?;
-        let missing = lineage::leases_to_create(&settings.stream, &shards, &book, settings.initial_position);
-        create_all(ports, &missing, events).await?;
-        for shard in lineage::finished_but_open(&settings.stream, &shards, &book) {
-            events.emit(&Event::ShardEndedTooEarly { shard: &shard });
+    let now = MonotonicTime::default();
+    let scan = ports.leases.list(Consistency::Strong);
+    let mut rows = within(SCAN_TIMEOUT, "scanning the lease table", scan).await?;
+    rows.retain(|row| row.shard.stream == settings.stream);
+    let mut book = LeaseBook::new(settings.failover_time);
+    book.observe_scan(rows, now);
+    let shards = list_all_shards(&*ports.kinesis, &settings.stream).await?;
+    let missing = lineage::leases_to_create(&settings.stream, &shards, &book, settings.initial_position);
+    create_all(ports, &missing, events).await?;
+    for lease in missing {
+        book.observe(lease, now);
+    }
+    delete_all(ports, &lineage::leases_to_delete(&settings.stream, &shards, &book), events).await;
+    Ok(Findings {
+        lacks_children: !lineage::ended_without_children(&book).is_empty(),
+        finished_but_open: lineage::finished_but_open(&settings.stream, &shards, &book).into_iter().collect(),
+    })
+}
+
+/// Deletes rows, parents first, until one fails: a row too many does no harm, and must not keep the worker from its
+/// work, but a parent's row that outlives its child's would never be of no use again.
+async fn delete_all(ports: &Ports, leases: &[Lease], events: &Events) {
+    for lease in leases {
+        if let Err(error) = within(CALL_TIMEOUT, "deleting a row", ports.leases.delete(lease)).await {
+            return events.emit(&Event::CoordinationFailed { error: &error });
         }
-        for lease in lineage::leases_to_delete(&settings.stream, &shards, &book) {
-            // A row too many does no harm: it must not keep the worker from its work.
-            if let Err(error) = ports.leases.delete(&lease).await {
-                events.emit(&Event::CoordinationFailed { error: &error });
-            }
-        }
-        Ok(())
-    };
-    within(SYNC_TIMEOUT, "comparing the lease table with the stream", sync).await
+    }
 }
 
 /// Creates rows, parents before children: a child's row tells every worker that its parents have theirs.
@@ -149,7 +199,8 @@ fn independent_prefix(leases: &[Lease]) -> usize {
 
 /// Creates a row, unless another worker does at the same time.
 async fn create(ports: &Ports, lease: &Lease, events: &Events) -> Result<()> {
-    if let Conditional::Applied(row) = ports.leases.create(lease).await? {
+    let created = within(CALL_TIMEOUT, "creating a row", ports.leases.create(lease)).await?;
+    if let Conditional::Applied(row) = created {
         events.emit(&Event::LeaseCreated { shard: &row.shard, checkpoint: &row.checkpoint });
     }
     Ok(())

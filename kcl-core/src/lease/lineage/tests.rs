@@ -71,7 +71,7 @@ fn an_empty_table_at_latest_gets_the_open_shards_only() {
 #[test]
 fn at_timestamp_gives_children_the_same_start() {
     let position = InitialPosition::AtTimestamp(Timestamp::from_millis(1));
-    let created = created(&shards(FAMILY), &book(&[(0, Checkpoint::ShardEnd)]), position);
+    let created = created(&shards(FAMILY), &book(&[(0, Checkpoint::AtTimestamp)]), position);
     assert!(created.iter().all(|(_, checkpoint)| *checkpoint == Checkpoint::AtTimestamp), "{created:?}");
 }
 

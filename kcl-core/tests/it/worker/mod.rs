@@ -1,11 +1,13 @@
 //! Whole workers on the in-memory backend, under paused time: what users are promised, one file for each topic.
 
+mod busy_shares;
 mod chaos;
 mod checkpointing;
 mod commits;
 mod failures;
 mod fleet;
 mod laggy;
+mod late_listing;
 mod listing;
 mod moved_positions;
 mod namesakes;

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use kcl_core::model::{InitialPosition, Record};
+use kcl_core::lease::{Consistency, LeaseChange};
+use kcl_core::model::{Checkpoint, InitialPosition, Record};
 use kcl_core::processor::for_each_record;
-use kcl_core::testing::Fault;
+use kcl_core::testing::{Fault, LeaseCall};
 use kcl_core::{ErrorKind, WorkerSettings};
 use tokio::time::sleep;
 
-use super::fleet::{Fleet, faulty_kinesis, secs, shard_id};
+use super::fleet::{Fleet, faulty_kinesis, faulty_leases, secs, shard_id};
 
 #[tokio::test(start_paused = true)]
 async fn an_outage_longer_than_an_iterator_lives_skips_nothing_under_latest() {
@@ -92,4 +93,40 @@ async fn records_that_retention_took_are_reported() {
         ["Started", "LeaseTaken", "BatchProcessed", "Checkpointed"].iter().all(|known| !e.contains(known))
     });
     assert!(telling, "{:#?}", &events[from..]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn children_of_a_finished_shard_are_read_from_their_beginning_though_the_timestamp_was_moved() {
+    let mut fleet = Fleet::new(1);
+    fleet.put(10);
+    let settings = WorkerSettings { initial_position: InitialPosition::TrimHorizon, ..fleet.settings("a") };
+    let ended = Arc::new(AtomicBool::new(false));
+    let is_ended = Arc::clone(&ended);
+    let ports = faulty_leases(&fleet, move |call| match call {
+        LeaseCall::Update(_, LeaseChange::Checkpoint { checkpoint: Checkpoint::ShardEnd, .. }) => {
+            is_ended.store(true, Ordering::Relaxed);
+            Fault::None
+        }
+        LeaseCall::List(Consistency::Strong) if is_ended.load(Ordering::Relaxed) => {
+            Fault::Fail(ErrorKind::Throttled)
+        }
+        _ => Fault::None,
+    });
+    fleet.start_with("a", settings, ports, fleet.recorder());
+    sleep(secs(5)).await;
+    fleet.split(&shard_id(0));
+    fleet.put(20);
+    fleet.until("ended", || fleet.count_events("ShardEnded") == 1).await;
+    fleet.crash("a").await;
+    assert_eq!(fleet.rows().await.len(), 1);
+    sleep(secs(60)).await;
+    let initial_position = InitialPosition::AtTimestamp(fleet.kinesis.now());
+    fleet.start_with(
+        "a",
+        WorkerSettings { initial_position, ..fleet.settings("a") },
+        fleet.ports(),
+        fleet.recorder(),
+    );
+    sleep(secs(120)).await;
+    assert_eq!(fleet.oracle.outstanding(), 0);
 }

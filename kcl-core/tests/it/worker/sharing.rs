@@ -80,7 +80,7 @@ async fn a_worker_that_can_read_nothing_does_not_disturb_one_that_can() {
     let before = fleet.count_events("b: LeaseLost");
     sleep(secs(100)).await;
     let lost = fleet.count_events("b: LeaseLost") - before;
-    assert!(lost <= 11, "b lost {lost} leases in 100 s to a worker that rests a shard for 10 s");
+    assert!(lost <= 11, "b lost {lost} leases in 100 s to a worker that can read nothing");
 }
 
 #[tokio::test(start_paused = true)]
@@ -99,7 +99,6 @@ async fn the_limit_holds_under_stale_scans() {
     assert_eq!(fleet.shares().await["a"], 2);
 }
 
-// 17b. balanced under stale scans.
 #[tokio::test(start_paused = true)]
 async fn a_newcomer_moves_each_lease_at_most_once_under_stale_scans() {
     let mut fleet = Fleet::new(12);

@@ -1,19 +1,22 @@
 //! A planned stop in the midst of trouble.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use kcl_core::lease::LeaseChange;
-use kcl_core::model::{Checkpoint, Record, ShardKey};
-use kcl_core::processor::{Checkpointer, ProcessorError, RecordBatch, RecordProcessor, for_each_record};
+use kcl_core::model::{Checkpoint, InitialPosition, Record, ShardKey};
+use kcl_core::processor::{
+    Checkpointer, ProcessorError, RecordBatch, RecordProcessor, ShardStart, for_each_record,
+};
 use kcl_core::testing::{Fault, LeaseCall};
 use kcl_core::worker::Ports;
 use kcl_core::{ErrorKind, WorkerSettings};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::fleet::{Fleet, faulty_leases, secs, shard_id};
+use super::laggy::LaggyStore;
 
 #[tokio::test(start_paused = true)]
 async fn a_planned_stop_costs_no_duplicate_when_the_table_throttles_for_a_moment() {
@@ -153,4 +156,134 @@ async fn a_lease_that_another_holds_is_not_reported_as_released() {
     cut_off.store(false, Ordering::Relaxed);
     fleet.stop("a").await;
     assert_eq!(fleet.count_events("a: LeaseReleased"), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_get_that_hangs_holds_up_a_shutdown_only_for_a_moment() {
+    let mut fleet = Fleet::new(1);
+    fleet.split(&shard_id(0));
+    let ports = faulty_leases(&fleet, move |call| match call {
+        LeaseCall::Get(_) => Fault::Hang,
+        _ => Fault::None,
+    });
+    let settings = WorkerSettings { initial_position: InitialPosition::Latest, ..fleet.settings("a") };
+    fleet.start_with("a", settings, ports, fleet.recorder());
+    sleep(secs(5)).await;
+    let at = Instant::now();
+    fleet.stop("a").await;
+    assert!(at.elapsed() < secs(5), "{:?}", at.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_is_released_once_though_its_consumer_ends_at_the_end_of_the_grace_period() {
+    let mut fleet = Fleet::new(8);
+    fleet.put(100);
+    let grace = fleet.settings("a").shutdown_grace;
+    let stopped_at: Arc<Mutex<Option<Instant>>> = Arc::default();
+    let at = Arc::clone(&stopped_at);
+    let factory = for_each_record(move |_: Record| {
+        let at = Arc::clone(&at);
+        async move {
+            loop {
+                let until = *at.lock().unwrap();
+                if let Some(until) = until {
+                    sleep_until(until + grace).await;
+                    return Ok(());
+                }
+                sleep(Duration::from_millis(100)).await;
+            }
+        }
+    });
+    fleet.start_with("a", fleet.settings("a"), fleet.ports(), factory);
+    sleep(secs(10)).await;
+    *stopped_at.lock().unwrap() = Some(Instant::now());
+    fleet.stop("a").await;
+    let (released, forced, lost) = (
+        fleet.count_events("LeaseReleased"),
+        fleet.count_events("ShutdownForced"),
+        fleet.count_events("LeaseLost"),
+    );
+    assert!(released == 8, "{released} released, {forced} forced, {lost} lost");
+}
+
+struct SlowToBegin {
+    begun: Arc<AtomicUsize>,
+}
+
+#[async_trait]
+impl RecordProcessor for SlowToBegin {
+    async fn initialize(&mut self, _: &ShardStart) -> Result<(), ProcessorError> {
+        self.begun.fetch_add(1, Ordering::Relaxed);
+        sleep(secs(20)).await;
+        Ok(())
+    }
+    async fn process_records(&mut self, _: &RecordBatch, _: &Checkpointer) -> Result<(), ProcessorError> {
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_that_is_stopping_begins_no_shard() {
+    let mut fleet = Fleet::new(4);
+    let begun = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&begun);
+    fleet.start("b");
+    sleep(secs(5)).await;
+    fleet.stop("b").await;
+    let laggy = Arc::new(LaggyStore::new(Arc::clone(&fleet.leases), secs(1), Duration::ZERO));
+    fleet.start_with(
+        "a",
+        fleet.settings("a"),
+        Ports { leases: laggy, ..fleet.ports() },
+        move |_: &ShardKey| SlowToBegin { begun: Arc::clone(&count) },
+    );
+    sleep(Duration::from_millis(1_300)).await;
+    assert_eq!(begun.load(Ordering::Relaxed), 0);
+    let at = Instant::now();
+    fleet.stop("a").await;
+    assert!(
+        begun.load(Ordering::Relaxed) == 0,
+        "{} begun, stopped after {:?}",
+        begun.load(Ordering::Relaxed),
+        at.elapsed()
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_release_whose_answer_was_lost_is_a_release() {
+    let mut fleet = Fleet::new(1);
+    let once = AtomicBool::new(true);
+    let ports = faulty_leases(&fleet, move |call| match call {
+        LeaseCall::Update(_, LeaseChange::Release) if once.swap(false, Ordering::Relaxed) => {
+            Fault::LoseAnswer
+        }
+        _ => Fault::None,
+    });
+    fleet.start_with("a", fleet.settings("a"), ports, fleet.recorder());
+    sleep(secs(5)).await;
+    fleet.stop("a").await;
+    let events: Vec<_> = fleet.events.lock().unwrap().iter().map(|(_, e)| e.clone()).collect();
+    assert!(fleet.count_events("LeaseReleased") == 1 && fleet.count_events("LeaseLost") == 0, "{events:#?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_release_whose_answer_was_lost_is_a_release_though_another_took_the_lease() {
+    let mut fleet = Fleet::new(1);
+    let store = Arc::clone(&fleet.leases);
+    let _ = store;
+    let once = AtomicBool::new(true);
+    let ports = faulty_leases(&fleet, move |call| match call {
+        LeaseCall::Update(_, LeaseChange::Release) if once.swap(false, Ordering::Relaxed) => {
+            Fault::LoseAnswer
+        }
+        _ => Fault::None,
+    });
+    fleet.start_with("a", fleet.settings("a"), ports, fleet.recorder());
+    sleep(secs(5)).await;
+    let settings = WorkerSettings { lease_scan_interval: Duration::from_millis(10), ..fleet.settings("b") };
+    fleet.start_with("b", settings, fleet.ports(), fleet.recorder());
+    sleep(secs(5)).await;
+    let at = Instant::now();
+    fleet.stop("a").await;
+    assert!(fleet.count_events("LeaseLost") == 0, "{:?}", at.elapsed());
 }

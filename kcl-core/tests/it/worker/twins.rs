@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use kcl_core::WorkerSettings;
 use kcl_core::lease::LeaseChange;
 use kcl_core::worker::Ports;
 use tokio::time::sleep;
@@ -55,5 +56,38 @@ async fn a_late_write_of_a_crashed_predecessor_is_no_twin() {
     // The predecessor's last renewal was on its way when it crashed.
     fleet.leases.update(&row, &LeaseChange::Renew).await.unwrap();
     sleep(secs(60)).await;
+    assert_eq!(fleet.ended(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_late_write_is_no_twin_though_looks_are_rare() {
+    let mut fleet = Fleet::new(1);
+    fleet.start("a");
+    sleep(secs(10)).await;
+    fleet.crash("a").await;
+    let row = fleet.row(&shard_id(0)).await;
+    let settings = WorkerSettings { lease_scan_interval: secs(15), ..fleet.settings("a") };
+    fleet.start_with("a", settings, fleet.ports(), fleet.recorder());
+    sleep(Duration::from_millis(100)).await;
+    fleet.leases.update(&row, &LeaseChange::Renew).await.unwrap();
+    sleep(secs(60)).await;
+    assert_eq!(fleet.ended(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_with_a_short_failover_time_comes_back_under_its_id() {
+    let mut fleet = Fleet::new(1);
+    let laggy =
+        Arc::new(LaggyStore::new(Arc::clone(&fleet.leases), Duration::ZERO, Duration::from_millis(1_100)));
+    let ports = Ports { leases: laggy, ..fleet.ports() };
+    let settings = WorkerSettings { failover_time: secs(1), ..fleet.settings("a") };
+    fleet.start_with("a", settings.clone(), ports.clone(), fleet.recorder());
+    for _ in 0..50 {
+        fleet.put(5);
+        sleep(Duration::from_millis(200)).await;
+    }
+    fleet.crash("a").await;
+    fleet.start_with("a", settings, ports, fleet.recorder());
+    sleep(secs(30)).await;
     assert_eq!(fleet.ended(), 0);
 }
