@@ -23,15 +23,23 @@ impl LaggyStore {
     pub(super) fn new(inner: Arc<dyn LeaseStore>, latency: Duration, stale: Duration) -> Self {
         Self { inner, latency, stale, history: Mutex::default() }
     }
+
     async fn lag(&self) {
         if !self.latency.is_zero() {
             sleep(self.latency / 2).await;
         }
     }
+
     /// Remembers the table as it is now.
     async fn snapshot(&self) {
         let rows = self.inner.list(Consistency::Strong).await.unwrap_or_default();
-        self.history.lock().unwrap().push_back((Instant::now(), rows));
+        let now = Instant::now();
+        let mut history = self.history.lock().unwrap();
+        history.push_back((now, rows));
+        // The newest that no scan can show is the oldest to keep.
+        while history.get(1).is_some_and(|(at, _)| *at + self.stale <= now) {
+            history.pop_front();
+        }
     }
 }
 
@@ -43,6 +51,7 @@ impl LeaseStore for LaggyStore {
     async fn prepare(&self) -> Result<()> {
         self.inner.prepare().await
     }
+
     async fn list(&self, consistency: Consistency) -> Result<Vec<Lease>> {
         self.lag().await;
         let now = Instant::now();
@@ -58,12 +67,14 @@ impl LeaseStore for LaggyStore {
         self.lag().await;
         rows
     }
+
     async fn get(&self, shard: &ShardKey) -> Result<Option<Lease>> {
         self.lag().await;
         let out = self.inner.get(shard).await;
         self.lag().await;
         out
     }
+
     async fn create(&self, lease: &Lease) -> Result<Conditional> {
         self.lag().await;
         let out = self.inner.create(lease).await;
@@ -71,6 +82,7 @@ impl LeaseStore for LaggyStore {
         self.lag().await;
         out
     }
+
     async fn update(&self, seen: &Lease, change: &LeaseChange) -> Result<Conditional> {
         self.lag().await;
         let out = self.inner.update(seen, change).await;
@@ -78,6 +90,7 @@ impl LeaseStore for LaggyStore {
         self.lag().await;
         out
     }
+
     async fn delete(&self, seen: &Lease) -> Result<bool> {
         self.lag().await;
         let out = self.inner.delete(seen).await;
