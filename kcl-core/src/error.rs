@@ -30,7 +30,8 @@ pub enum ErrorKind {
 }
 
 /// An error of the library: a [kind](ErrorKind), a message, and the error that caused it, if any.
-#[derive(Debug)]
+///
+/// Both `Display` and `Debug` are for people, since a `main` that returns an error prints it by `Debug`.
 pub struct Error {
     kind: ErrorKind,
     message: String,
@@ -63,6 +64,16 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({:?})", self.message, self.kind)?;
+        match &self.source {
+            Some(source) => write!(f, ", caused by: {source}"),
+            None => Ok(()),
+        }
     }
 }
 

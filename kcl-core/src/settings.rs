@@ -18,7 +18,8 @@ const DURATION_MAX: Duration = Duration::from_hours(24);
 /// When the framework commits positions by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Checkpointing {
-    /// After each batch that the processor returned `Ok` for. The default: a restart repeats at most one batch.
+    /// After each batch that the processor returned `Ok` for. The default: a crash repeats at most one batch, unless the table did
+    /// not take a commit.
     #[default]
     AfterEachBatch,
     /// Never: the processor calls its [`Checkpointer`](crate::processor::Checkpointer). The end of a shard is

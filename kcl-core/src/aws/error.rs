@@ -99,7 +99,10 @@ fn service_error(
     let code = error.code().unwrap_or("no error code");
     // Only the first line: the others of a signature error repeat the request with its session token.
     let words = error.message().and_then(|message| message.lines().next());
-    let (kind, advice) = meaning(code, status);
+    let (kind, mut advice) = meaning(code, status);
+    if error.code().is_none() && kind == ErrorKind::Refused {
+        advice = STRANGER_ADVICE;
+    }
     Diagnosis {
         kind,
         problem: format!(

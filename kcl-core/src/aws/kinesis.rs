@@ -81,7 +81,7 @@ impl Kinesis for AwsKinesis {
                 .shard_iterator_type(ShardIteratorType::AfterSequenceNumber)
                 .starting_sequence_number(number.as_str()),
         };
-        let call = format!("GetShardIterator of shard '{shard}' for {position:?}");
+        let call = format!("GetShardIterator of shard '{shard}' at {position}");
         let output = request.send().await.map_err(|error| self.errors.error(&call, &error))?;
         match output.shard_iterator {
             Some(token) => Ok(ShardIterator { shard: shard.clone(), token }),

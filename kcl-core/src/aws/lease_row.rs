@@ -226,7 +226,10 @@ impl<'a> RowReader<'a> {
         };
         Error::new(
             ErrorKind::Corrupt,
-            format!("attribute '{attribute}' of row '{row}' in lease table '{}' {problem}", self.table),
+            format!(
+                "attribute '{attribute}' of row '{row}' in lease table '{}' {problem}; mend or delete the row",
+                self.table
+            ),
         )
     }
 }

@@ -4,7 +4,7 @@ use metrics::{counter, gauge};
 use tracing::{debug, info, warn};
 
 use super::Event;
-use crate::model::WorkerId;
+use crate::model::{ShardId, WorkerId};
 
 /// One line for each event: `debug` for the daily rhythm, `info` for changes of ownership, `warn` for what an operator
 /// may have to look at.
@@ -24,38 +24,40 @@ pub(super) fn log(worker: &WorkerId, event: &Event<'_>) {
         }
         Event::RenewalFailed { shard, error } => warn!(%worker, %shard, %error, "renewal failed"),
         Event::WaitingForParents { shard, unfinished } => {
-            info!(%worker, %shard, ?unfinished, "waiting for parent shards to be processed to their end");
+            info!(%worker, %shard, unfinished = list(unfinished), "waiting for parent shards to be processed to their end");
         }
         Event::LeaseUnclaimed { shard } => warn!(%worker, %shard, "no worker takes this free lease"),
         Event::ShardEndedTooEarly { shard } => {
-            warn!(%worker, %shard, "the row says that the shard has ended, but it is open; delete the row to read it");
+            warn!(%worker, %shard, "the row says that the shard has ended, but it is open: another stream, or an earlier one of this name, used this lease table; use a table of its own");
         }
         Event::PositionTrimmed { shard, position } => {
             warn!(%worker, %shard, %position, "retention has passed the checkpoint, records may be lost");
         }
         Event::ReadFailed { shard, error, failed_attempts, delay } => {
-            warn!(%worker, %shard, %error, failed_attempts, ?delay, "read failed, will be retried");
+            warn!(%worker, %shard, %error, failed_attempts, delay_ms = delay.as_millis(), "read failed, will be retried");
         }
         Event::BatchProcessed { shard, records, millis_behind_latest } => {
             debug!(%worker, %shard, records, millis_behind_latest, "batch processed");
         }
         Event::ProcessorFailed { shard, call, error, failed_attempts, delay: Some(delay) } => {
-            warn!(%worker, %shard, call, error, failed_attempts, ?delay, "processor failed, will be called again");
+            warn!(%worker, %shard, call, error, failed_attempts, delay_ms = delay.as_millis(), "processor failed, will be called again");
         }
         Event::ProcessorFailed { shard, call, error, delay: None, .. } => {
             warn!(%worker, %shard, call, error, "processor failed, the shard is given up all the same");
         }
         Event::ProcessorBusy { shard, call, elapsed } => {
-            warn!(%worker, %shard, call, ?elapsed, "processor has not returned");
+            warn!(%worker, %shard, call, elapsed_s = elapsed.as_secs(), "processor has not returned");
         }
         Event::Checkpointed { shard, checkpoint } => debug!(%worker, %shard, %checkpoint, "checkpointed"),
         Event::CheckpointFailed { shard, error } => warn!(%worker, %shard, %error, "checkpoint failed"),
-        Event::ShardEnded { shard, children } => info!(%worker, %shard, ?children, "shard ended"),
+        Event::ShardEnded { shard, children } => {
+            info!(%worker, %shard, children = list(children), "shard ended");
+        }
         Event::ShardTrimmed { shard, checkpoint } => {
             warn!(%worker, %shard, %checkpoint, "shard left the stream's retention before it was processed to its end");
         }
         Event::ShardFailed { shard, error, delay } => {
-            warn!(%worker, %shard, %error, ?delay, "shard failed, will be tried again");
+            warn!(%worker, %shard, %error, delay_ms = delay.as_millis(), "shard failed, will be tried again");
         }
         Event::ShutdownForced { shard } => {
             warn!(%worker, %shard, "processor did not stop within the grace period and was dropped");
@@ -64,6 +66,11 @@ pub(super) fn log(worker: &WorkerId, event: &Event<'_>) {
             warn!(%worker, %error, "lease coordination failed, will be retried");
         }
     }
+}
+
+fn list(shards: &[ShardId]) -> String {
+    let names: Vec<&str> = shards.iter().map(ShardId::as_str).collect();
+    names.join(", ")
 }
 
 /// Counters and gauges, labelled by shard where the value belongs to one.
@@ -102,13 +109,13 @@ pub(super) fn count(event: &Event<'_>) {
         }
         Event::ShutdownForced { .. } => counter!("kcl_shutdowns_forced_total").increment(1),
         Event::CoordinationFailed { .. } => counter!("kcl_coordination_failures_total").increment(1),
+        Event::WaitingForParents { .. } => counter!("kcl_waits_for_parents_total").increment(1),
+        Event::LeaseUnclaimed { .. } => counter!("kcl_leases_unclaimed_total").increment(1),
+        Event::ShardEndedTooEarly { .. } => counter!("kcl_shards_ended_too_early_total").increment(1),
         Event::WorkerStarted
         | Event::WorkerStopped
         | Event::LeaseCreated { .. }
         | Event::LeaseReleased { .. }
-        | Event::WaitingForParents { .. }
-        | Event::LeaseUnclaimed { .. }
-        | Event::ShardEndedTooEarly { .. }
         | Event::ShardEnded { .. } => {}
     }
 }

@@ -191,7 +191,8 @@ impl HeldLease {
                     || *change == LeaseChange::Release,
             });
             let write = self.store.update(&state.row, change);
-            let (row, written_at) = match within(timeout, "writing a lease", write).await? {
+            let what = format!("writing the lease of shard {}", self.shard());
+            let (row, written_at) = match within(timeout, &what, write).await? {
                 Conditional::Applied(row) => (row, started),
                 Conditional::Lost(row) => match (doubt, row) {
                     (Some(doubt), Some(row)) if self.is_own_write(&state.row, &row) => {

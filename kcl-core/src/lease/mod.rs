@@ -30,7 +30,7 @@
 //!   L2 it has stopped before anybody may take the lease as expired, whatever the clocks show. (A lease that is taken
 //!   for balance is another matter: its owner learns of it at its next write, at most a third of the failover time
 //!   later, and can commit nothing meanwhile.)
-//! * **L4** All writes of one owner to one row are made one after another, by [`HeldLease`].
+//! * **L4** All writes of one owner to one row are made one after another, by `HeldLease`.
 //! * **L5** A write whose answer was lost is recognised when the next one meets it, so no worker loses a lease to
 //!   itself. A row that keeps moving under the worker's own name without such a write is another process of the same
 //!   name.
@@ -39,7 +39,7 @@
 //!
 //! Callers must give each worker process an id of its own, and must not run two applications on one table.
 //!
-//! [`assignment`] and [`lineage`] are pure; nothing in this folder reads records or calls a processor.
+//! `assignment` and `lineage` are pure; nothing in this folder reads records or calls a processor.
 
 pub(crate) mod assignment;
 mod held_lease;

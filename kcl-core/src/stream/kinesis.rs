@@ -82,6 +82,18 @@ pub enum IteratorPosition {
     AfterSequenceNumber(SequenceNumber),
 }
 
+impl fmt::Display for IteratorPosition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TrimHorizon => f.write_str("TRIM_HORIZON"),
+            Self::Latest => f.write_str("LATEST"),
+            Self::AtTimestamp(time) => write!(f, "AT_TIMESTAMP {time}"),
+            Self::AtSequenceNumber(number) => write!(f, "AT_SEQUENCE_NUMBER {number}"),
+            Self::AfterSequenceNumber(number) => write!(f, "AFTER_SEQUENCE_NUMBER {number}"),
+        }
+    }
+}
+
 /// What one `GetRecords` call returned.
 #[derive(Debug, Clone)]
 pub struct GetRecordsOutput {

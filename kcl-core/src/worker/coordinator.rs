@@ -19,12 +19,16 @@ use crate::lease::assignment::{Situation, Stance, leases_to_take};
 use crate::lease::{Lease, LeaseBook, NamesakeWatch, Taken, lineage};
 use crate::model::{MonotonicTime, ShardKey};
 use crate::processor::ProcessorFactory;
-use crate::retry::within;
+use crate::retry::{Retry, RetryDelays, within};
 use crate::settings::WorkerSettings;
 
 /// How long the first look at the stream may take. It only saves a lease table from being made for a name that was
 /// mistyped.
 const FIRST_LOOK_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long to wait for a lease table that cannot be reached: soon, then patiently.
+const PREPARE_RETRY_DELAYS: RetryDelays =
+    RetryDelays { initial: Duration::from_millis(500), max: Duration::from_secs(30) };
 
 /// A free lease is unclaimed once it has not moved for this many failover times: whoever may take it as a fair share has
 /// had time to.
@@ -105,14 +109,16 @@ impl Coordinator {
         match within(FIRST_LOOK_TIMEOUT, "looking for the stream", look).await {
             Err(error) if !error.is_retryable() => return Err(error),
             // Trouble with the stream is no reason not to look at the leases.
-            _ => {}
+            Err(error) => self.report(&error),
+            Ok(_) => {}
         }
+        let mut retry = Retry::new(PREPARE_RETRY_DELAYS, settings.random_seed);
         loop {
             match ports.leases.prepare().await {
                 Err(error) if error.is_retryable() => self.report(&error),
                 outcome => return outcome,
             }
-            sleep(settings.lease_scan_interval).await;
+            sleep(retry.next_delay()).await;
         }
     }
 
