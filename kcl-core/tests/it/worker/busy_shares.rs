@@ -152,3 +152,18 @@ async fn a_sync_leaves_the_rows_of_another_stream_alone() {
     let count = fleet.rows().await.iter().filter(|r| r.shard.stream == other).count();
     assert_eq!(count, 4, "a, of stream orders, deleted a row of stream other");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_that_can_read_nothing_takes_each_shard_from_another_at_most_once() {
+    let mut fleet = Fleet::new(20);
+    fleet.start("b");
+    sleep(secs(20)).await;
+    let ports = faulty_kinesis(&fleet, |call| match call {
+        KinesisCall::GetRecords(_) => Fault::Fail(ErrorKind::Refused),
+        _ => Fault::None,
+    });
+    fleet.start_with("a", fleet.settings("a"), ports, fleet.recorder());
+    sleep(secs(3_600)).await;
+    let lost = fleet.count_events("b: LeaseLost");
+    assert!(lost <= 20, "b lost {lost} leases in an hour");
+}

@@ -287,3 +287,20 @@ async fn a_release_whose_answer_was_lost_is_a_release_though_another_took_the_le
     fleet.stop("a").await;
     assert!(fleet.count_events("LeaseLost") == 0, "{:?}", at.elapsed());
 }
+
+#[tokio::test(start_paused = true)]
+async fn leases_on_their_way_when_a_worker_stops_are_given_back() {
+    let mut fleet = Fleet::new(4);
+    fleet.start("b");
+    fleet.until("the rows are there", || fleet.count_events("LeaseTaken") == 4).await;
+    fleet.stop("b").await;
+    let ports = faulty_leases(&fleet, |call| match call {
+        LeaseCall::Update(_, LeaseChange::Take { .. }) => Fault::Delay(secs(1)),
+        _ => Fault::None,
+    });
+    fleet.start_with("a", fleet.settings("a"), ports, fleet.recorder());
+    sleep(Duration::from_millis(500)).await;
+    assert_eq!(fleet.shares().await["a"], 4, "the takes are in the table, and their answers on the way");
+    fleet.stop("a").await;
+    assert!(fleet.shares().await.is_empty());
+}
