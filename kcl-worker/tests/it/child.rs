@@ -152,6 +152,14 @@ fn an_error_that_cannot_be_told_still_shows_in_the_status() {
     assert_eq!(status.code(), Some(2));
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_demo_that_cannot_show_its_verdict_is_no_success() {
+    let full = fs::File::options().write(true).open("/dev/full").unwrap();
+    let output = command(&["demo", "--records", "10"]).stdout(full).output().unwrap();
+    check(&output, 1, &[], &["error: cannot write to standard output"]);
+}
+
 #[test]
 fn a_consumer_without_a_region_or_credentials_says_where_they_are_looked_for() {
     let options = ["run", "--stream", "s", "--application", "app", "--endpoint-url", "http://127.0.0.1:9"];
@@ -167,13 +175,28 @@ fn a_consumer_without_a_region_or_credentials_says_where_they_are_looked_for() {
 #[cfg(unix)]
 #[test]
 fn an_interrupt_ends_the_demo_with_the_verdict_so_far() {
-    let mut child = command(&["demo", "--input", "-"]).stdin(Stdio::piped()).spawn().unwrap();
+    interrupt(command(&["demo", "--input", "-"]).stdin(Stdio::piped()));
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupt_ends_a_demo_that_waits_for_the_writer_of_its_pipe() {
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("pipe-{}", std::process::id()));
+    assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
+    interrupt(&mut command(&["demo", "--input", path.to_str().unwrap()]));
+    fs::remove_file(path).unwrap();
+}
+
+#[cfg(unix)]
+#[track_caller]
+fn interrupt(command: &mut Command) {
+    let mut child = command.spawn().unwrap();
     let mut stdout = BufReader::new(child.stdout.take().unwrap());
     let mut text = String::new();
     // Once it shows something, it listens to signals.
     stdout.read_line(&mut text).unwrap();
-    let interrupt = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
-    assert!(interrupt.unwrap().success());
+    let sent = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    assert!(sent.unwrap().success());
     stdout.read_to_string(&mut text).unwrap();
     assert!(text.contains("Verdict: UNFINISHED: interrupted"), "{text}");
     assert_eq!(child.wait().unwrap().code(), Some(130));
