@@ -53,7 +53,7 @@ pub(super) fn worker_id(text: &str) -> Result<String, String> {
     Err("use a worker id of 1 to 256 printable characters".to_owned())
 }
 
-/// A URL that the SDK can use. It would try one of another scheme for ever, and panic at what is none.
+/// A URL that the SDK can use: it panics at an empty one, and tries one of another scheme for ever.
 pub(crate) fn endpoint_url(text: &str) -> Result<String, String> {
     let host = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
     match host {
