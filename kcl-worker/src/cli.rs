@@ -1,25 +1,70 @@
-//! The command line. What clap can check, it checks; the rest is checked where it is used.
+//! The command line. What can be checked without looking further is checked here; the rest is checked where it is used.
 
+mod values;
+
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum, value_parser};
-use kcl_core::model::{InitialPosition, Timestamp};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use kcl_core::model::InitialPosition;
+
+pub(crate) use values::endpoint_url;
+use values::{initial_position, region, table_name, whole_number, worker_id};
 
 /// Every record of the demo is kept in memory until its verdict, at some 700 bytes and its content each.
 pub const DEMO_RECORDS_MAX: u64 = 1_000_000;
 
 /// More than a person can watch; each is polled five times a second.
-const DEMO_SHARDS_MAX: i64 = 256;
+const DEMO_SHARDS_MAX: u32 = 256;
 
 /// More than a person can watch.
-const DEMO_WORKERS_MAX: i64 = 64;
+const DEMO_WORKERS_MAX: u32 = 64;
 
 /// Above it the demo's producer, one task, cannot keep the pace.
-const DEMO_RECORDS_PER_SECOND_MAX: i64 = 100_000;
+const DEMO_RECORDS_PER_SECOND_MAX: u32 = 100_000;
+
+/// The longest that the library takes for any time.
+const MILLIS_MAX: u64 = 24 * 60 * 60 * 1_000;
+
+/// The library's least: below it a healthy worker's renewals cannot keep up with ordinary latencies of the table.
+const FAILOVER_TIMES_MS: RangeInclusive<u64> = 500..=MILLIS_MAX;
+
+/// Each interval costs a request or more; a hundred times a second is more than any use.
+const INTERVALS_MS: RangeInclusive<u64> = 10..=MILLIS_MAX;
+
+/// The service allows five reads a second on a shard.
+const IDLE_TIMES_MS: RangeInclusive<u64> = 200..=MILLIS_MAX;
+
+/// Zero waits for nothing.
+const GRACES_MS: RangeInclusive<u64> = 0..=MILLIS_MAX;
+
+const EXIT_STATUSES: &str = "\
+Exit status:
+  0    demo: every promise was kept; run: stopped as asked, everything printed is committed
+  1    it did not work, or a promise was broken
+  2    the command line, a setting or the input is not acceptable
+  130  interrupted: demo before it was done, run by a second signal";
+
+const RUN_LONG_HELP: &str = "\
+A record is one line of standard output, a JSON object of these fields:
+  stream                       the stream's name
+  shardId                      the shard's id
+  sequenceNumber               the record's sequence number, as text
+  subSequenceNumber            its place within an aggregated record; 0 elsewhere
+  partitionKey                 the record's partition key
+  approximateArrivalTimestamp  such as 2026-01-31T12:00:00.000Z
+  data                         the content, if it is UTF-8; or else
+  dataBase64                   the content in base64
+
+Exit status:
+  0    stopped as asked, and everything printed is committed
+  1    it did not work
+  2    the command line or a setting is not acceptable
+  130  ended by a second signal";
 
 /// Consume an Amazon Kinesis data stream with a fleet of workers that share its shards.
 #[derive(Debug, Parser)]
-#[command(version, max_term_width = 110)]
+#[command(version, max_term_width = 110, after_long_help = EXIT_STATUSES)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -41,6 +86,7 @@ pub enum Command {
     /// container's or the instance's role; `AWS_ENDPOINT_URL` works. Run it several times with the same application,
     /// and the processes share the shards. Ctrl-C or SIGTERM stops it: it finishes what is in hand, commits, and
     /// gives its shards back. Logs go to standard error; `RUST_LOG` chooses them.
+    #[command(after_long_help = RUN_LONG_HELP)]
     Run(Box<RunArgs>),
 }
 
@@ -52,11 +98,13 @@ pub struct DemoArgs {
     /// A line is a record, its first word the partition key (the first 256 characters of it; `-` if the line is blank).
     #[arg(long, value_name = "FILE", conflicts_with = "records")]
     pub input: Option<PathBuf>,
-    /// The shards that the stream starts with.
-    #[arg(long, default_value_t = 4, value_parser = value_parser!(u32).range(1..=DEMO_SHARDS_MAX))]
+    /// The shards that the stream starts with, 1 to 256.
+    #[arg(long, value_name = "N", default_value_t = 4, allow_negative_numbers = true)]
+    #[arg(value_parser = whole_number(1..=DEMO_SHARDS_MAX))]
     pub shards: u32,
-    /// The workers of the fleet.
-    #[arg(long, default_value_t = 3, value_parser = value_parser!(u32).range(1..=DEMO_WORKERS_MAX))]
+    /// The workers of the fleet, 1 to 64.
+    #[arg(long, value_name = "N", default_value_t = 3, allow_negative_numbers = true)]
+    #[arg(value_parser = whole_number(1..=DEMO_WORKERS_MAX))]
     pub workers: u32,
     /// Split a shard on the way, and merge two later.
     #[arg(long)]
@@ -64,12 +112,14 @@ pub struct DemoArgs {
     /// Kill a worker on the way, without goodbye, after it has processed a batch and before it commits.
     #[arg(long)]
     pub kill: bool,
-    /// How many events to generate.
-    #[arg(long, default_value_t = 6_000, value_parser = value_parser!(u64).range(..=DEMO_RECORDS_MAX))]
+    /// How many events to generate, 0 to 1,000,000.
+    #[arg(long, value_name = "N", default_value_t = 6_000, allow_negative_numbers = true)]
+    #[arg(value_parser = whole_number(0..=DEMO_RECORDS_MAX))]
     pub records: u64,
-    /// How fast to feed. Default: 1,000 for generated events; as fast as possible for `--input`, but 1,000 until
-    /// `--reshard` and `--kill` have happened.
-    #[arg(long, value_parser = value_parser!(u32).range(1..=DEMO_RECORDS_PER_SECOND_MAX))]
+    /// How fast to feed, 1 to 100,000. Default: 1,000 for generated events; as fast as possible for `--input`, but 1,000
+    /// until `--reshard` and `--kill` have happened.
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    #[arg(value_parser = whole_number(1..=DEMO_RECORDS_PER_SECOND_MAX))]
     pub records_per_second: Option<u32>,
     /// Plain lines, also on a terminal, with each batch and each checkpoint.
     #[arg(long)]
@@ -82,42 +132,46 @@ pub struct RunArgs {
     /// The stream's name.
     #[arg(long)]
     pub stream: String,
-    /// The application. Workers of one application share the shards; each application reads the whole stream.
-    #[arg(long)]
+    /// The application: 3 to 255 letters, digits, `_`, `.` or `-`. Workers of one application share the shards; each
+    /// application reads the whole stream. One application serves one stream: its lease table, which is created on
+    /// first use, holds the leases of that stream and of no other.
+    #[arg(long, value_parser = table_name)]
     pub application: String,
     /// The DynamoDB table of the leases, created if there is none. Default: the application's name.
-    #[arg(long)]
+    #[arg(long, value_parser = table_name)]
     pub table: Option<String>,
-    /// Send requests to this URL instead of AWS's own, for example to LocalStack.
-    #[arg(long, value_name = "URL")]
+    /// Send requests to this URL, http or https, instead of AWS's own, for example to LocalStack.
+    #[arg(long, value_name = "URL", value_parser = endpoint_url)]
     pub endpoint_url: Option<String>,
-    /// The AWS region. Default: from the environment or the profile.
-    #[arg(long)]
+    /// The AWS region, such as eu-west-1. Default: from the environment or the profile.
+    #[arg(long, value_parser = region)]
     pub region: Option<String>,
     /// Where to start in shards that this application has not read: `trim-horizon` (the oldest record kept), `latest`,
-    /// or a time such as 2026-01-31T12:00:00Z.
+    /// or a time that has been, such as 2026-01-31T12:00:00Z.
     #[arg(long, value_name = "POSITION", default_value = "trim-horizon", value_parser = initial_position)]
     pub initial_position: InitialPosition,
-    /// This process's name in the lease table, which no other may have. Default: the host's name and a random part.
-    #[arg(long)]
+    /// This process's name in the lease table, which no other may have: 1 to 256 printable characters. Default: the
+    /// host's name (of the variable `HOSTNAME`, or else of `/etc/hostname`, or else `worker`) and a random part.
+    #[arg(long, value_parser = worker_id)]
     pub worker_id: Option<String>,
-    /// How long a lease lives without renewal: what a crash costs. The same for all workers. Default 10,000.
-    #[arg(long, value_name = "MS")]
+    /// How long a lease lives without renewal: what a crash costs. The same for all workers. From 500 to
+    /// 86,400,000; default 10,000.
+    #[arg(long, value_name = "MS", allow_negative_numbers = true, value_parser = whole_number(FAILOVER_TIMES_MS))]
     pub failover_time_ms: Option<u64>,
-    /// The time between two looks at the lease table. Default 1,000.
-    #[arg(long, value_name = "MS")]
+    /// The time between two looks at the lease table. From 10 to 86,400,000; default 1,000.
+    #[arg(long, value_name = "MS", allow_negative_numbers = true, value_parser = whole_number(INTERVALS_MS))]
     pub lease_scan_interval_ms: Option<u64>,
-    /// The time between two looks at the stream's shards. Default 60,000.
-    #[arg(long, value_name = "MS")]
+    /// The time between two looks at the stream's shards. From 10 to 86,400,000; default 60,000.
+    #[arg(long, value_name = "MS", allow_negative_numbers = true, value_parser = whole_number(INTERVALS_MS))]
     pub shard_sync_interval_ms: Option<u64>,
-    /// The time between two reads of a shard that has nothing new; at least 200. Default 1,000.
-    #[arg(long, value_name = "MS")]
+    /// The time between two reads of a shard that has nothing new. From 200 to 86,400,000; default 1,000.
+    #[arg(long, value_name = "MS", allow_negative_numbers = true, value_parser = whole_number(IDLE_TIMES_MS))]
     pub idle_time_between_reads_ms: Option<u64>,
-    /// The most leases that this worker holds. Default: no limit.
-    #[arg(long, value_name = "N")]
+    /// The most leases that this worker holds; at least 1. Default: no limit.
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole_number(1..=usize::MAX))]
     pub max_leases: Option<usize>,
-    /// How long a shutdown waits for the batches in hand. Default 30,000.
-    #[arg(long, value_name = "MS")]
+    /// How long a shutdown waits for the batches in hand. From 0 to 86,400,000; default 30,000.
+    #[arg(long, value_name = "MS", allow_negative_numbers = true, value_parser = whole_number(GRACES_MS))]
     pub shutdown_grace_ms: Option<u64>,
     /// The form of the log on standard error.
     #[arg(long, value_enum, default_value_t)]
@@ -132,20 +186,6 @@ pub enum LogFormat {
     Text,
     /// A JSON object per line, for a machine.
     Json,
-}
-
-fn initial_position(text: &str) -> Result<InitialPosition, String> {
-    match text {
-        "trim-horizon" => Ok(InitialPosition::TrimHorizon),
-        "latest" => Ok(InitialPosition::Latest),
-        time => match time.parse::<jiff::Timestamp>() {
-            Ok(time) => Ok(InitialPosition::AtTimestamp(Timestamp::from_millis(time.as_millisecond()))),
-            Err(_) => Err(
-                "use trim-horizon, latest, or a time with its offset from UTC, such as 2026-01-31T12:00:00Z"
-                    .to_owned(),
-            ),
-        },
-    }
 }
 
 #[cfg(test)]
@@ -165,18 +205,6 @@ mod tests {
     }
 
     #[test]
-    fn an_initial_position_is_a_word_or_a_time() {
-        let millis = |millis| Ok(InitialPosition::AtTimestamp(Timestamp::from_millis(millis)));
-        assert_eq!(initial_position("trim-horizon"), Ok(InitialPosition::TrimHorizon));
-        assert_eq!(initial_position("latest"), Ok(InitialPosition::Latest));
-        assert_eq!(initial_position("1970-01-01T00:00:01.5Z"), millis(1_500));
-        assert_eq!(initial_position("1970-01-01T01:00:00+01:00"), millis(0));
-        for text in ["", "LATER", "1700000000", "2026-01-31", "2026-01-31T12:00:00"] {
-            assert!(initial_position(text).is_err(), "{text}");
-        }
-    }
-
-    #[test]
     fn what_is_not_acceptable_is_named() {
         for (line, named) in [
             ("demo --shards 0", "'0'"),
@@ -186,7 +214,11 @@ mod tests {
             ("demo --input f --records 5", "--records"),
             ("demo --nonsense", "--nonsense"),
             ("run --stream s", "--application"),
-            ("run --stream s --application a --initial-position soon", "trim-horizon, latest"),
+            ("demo --shards -1", "1 to 256"),
+            ("demo --records-per-second -1", "1 to 100000"),
+            ("run --stream s --application app --initial-position soon", "trim-horizon, latest"),
+            ("run --stream s --application app --shutdown-grace-ms 86400001", "0 to 86400000"),
+            ("run --stream s --application app --max-leases -1", "--max-leases"),
         ] {
             let error = parse(line).unwrap_err();
             assert!(error.contains(named), "{line}: {error}");

@@ -25,7 +25,7 @@ use std::io::{IsTerminal, stdout};
 pub use failure::Failure;
 
 use cli::{Cli, Command};
-use demo::{View, ViewMode};
+use demo::{TerminalSize, View};
 
 /// Does what the command line says, and returns the exit status.
 ///
@@ -35,11 +35,10 @@ pub async fn execute(cli: Cli) -> Result<u8, Failure> {
     let stop = signals::stop_on_signals()?;
     match cli.command {
         Command::Demo(args) => {
-            let mode = match (stdout().is_terminal(), args.verbose) {
-                (true, false) => ViewMode::Live,
-                (_, verbose) => ViewMode::Plain { verbose },
-            };
-            let view = View::new(mode, Box::new(stdout()));
+            let out = Box::new(stdout());
+            let is_live = stdout().is_terminal() && TerminalSize::current().has_room() && !args.verbose;
+            let view =
+                if is_live { View::live(out, TerminalSize::current) } else { View::plain(out, args.verbose) };
             demo::run(&args, view, stop.cancelled_owned()).await
         }
         Command::Run(args) => run::run(&args, stop).await.map(|()| 0),

@@ -1,5 +1,7 @@
 //! The `kcl-worker` binary: see the library of the same name.
 
+use std::fmt::Display;
+use std::io::{Write, stderr};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -10,7 +12,7 @@ fn main() -> ExitCode {
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("error: cannot start the runtime: {error}");
+            complain(format_args!("cannot start the runtime: {error}"));
             return ExitCode::FAILURE;
         }
     };
@@ -20,8 +22,13 @@ fn main() -> ExitCode {
     match outcome {
         Ok(status) => ExitCode::from(status),
         Err(failure) => {
-            eprintln!("error: {failure}");
+            complain(&failure);
             ExitCode::from(failure.status())
         }
     }
+}
+
+/// Standard error may be full or closed, which `eprintln!` panics at; the exit status still tells.
+fn complain(problem: impl Display) {
+    let _nobody_reads = writeln!(stderr(), "error: {problem}");
 }

@@ -6,6 +6,7 @@
 
 use std::env;
 use std::error::Error;
+use std::io::{IsTerminal, stderr};
 use std::process::ExitCode;
 
 use aws_config::BehaviorVersion;
@@ -17,7 +18,8 @@ use kcl_core::{WorkerSettings, aws};
 #[tokio::main]
 async fn main() -> ExitCode {
     // What the worker does goes to standard error as it happens: leases taken, shards finished, trouble.
-    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
+    // In colour only where somebody sees it.
+    tracing_subscriber::fmt().with_writer(stderr).with_ansi(stderr().is_terminal()).init();
 
     let arguments: Vec<String> = env::args().skip(1).collect();
     let [stream, application] = arguments.as_slice() else {

@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -23,6 +23,8 @@ pub(super) struct Board {
 #[derive(Debug, Default)]
 struct Facts {
     shards: BTreeMap<ShardId, ShardRow>,
+    /// Who works on what: also a worker that has not noticed yet that another took the shard.
+    at_work: BTreeSet<(ShardId, WorkerId)>,
     records: u64,
     first_record: Option<Duration>,
     log: VecDeque<String>,
@@ -89,6 +91,21 @@ impl Board {
         self.facts().shards.values().filter(|row| row.is_held_by(worker)).count()
     }
 
+    /// True if each of so many shards has one worker, no other works on it, and the shares of these workers are at most
+    /// one apart.
+    pub(super) fn is_shared_by<'a>(
+        &self,
+        workers: impl Iterator<Item = &'a WorkerId>,
+        shards: usize,
+    ) -> bool {
+        let facts = self.facts();
+        let held = facts.shards.values().filter(|row| matches!(row.state, ShardState::Held(_))).count();
+        let count = |worker| facts.at_work.iter().filter(|(_, at_work)| at_work == worker).count();
+        let counts: Vec<usize> = workers.map(count).collect();
+        let spread = counts.iter().max().zip(counts.iter().min()).map_or(0, |(most, least)| most - least);
+        held == shards && facts.at_work.len() == shards && spread <= 1
+    }
+
     pub(super) fn has_ended(&self, shard: &ShardId) -> bool {
         self.facts().shards.get(shard).is_some_and(|row| row.state == ShardState::Ended)
     }
@@ -136,9 +153,11 @@ impl Facts {
             }
             Event::LeaseTaken { shard, .. } => {
                 self.row(&shard.shard_id).state = ShardState::Held(worker.clone());
+                self.at_work.insert((shard.shard_id.clone(), worker.clone()));
             }
             // Another worker may hold it by now: events of two workers come in any order.
             Event::LeaseLost { shard, .. } | Event::LeaseReleased { shard } => {
+                self.at_work.remove(&(shard.shard_id.clone(), worker.clone()));
                 let row = self.row(&shard.shard_id);
                 if row.is_held_by(worker) {
                     row.state = ShardState::Free;
@@ -157,7 +176,10 @@ impl Facts {
                 self.records += *records as u64;
                 self.first_record.get_or_insert(elapsed);
             }
-            Event::ShardEnded { shard, .. } => self.row(&shard.shard_id).state = ShardState::Ended,
+            Event::ShardEnded { shard, .. } => {
+                self.at_work.remove(&(shard.shard_id.clone(), worker.clone()));
+                self.row(&shard.shard_id).state = ShardState::Ended;
+            }
             _ => {}
         }
     }
@@ -190,5 +212,35 @@ impl fmt::Display for ShardState {
             Self::Orphaned(worker) => write!(f, "{worker}, killed"),
             Self::Ended => f.write_str("ended"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kcl_core::lease::LeaseLoss;
+    use kcl_core::model::{Checkpoint, ShardKey, StreamId};
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn shards_are_shared_once_the_last_owner_knows_of_its_loss() {
+        let board = Board::new(Instant::now(), false);
+        let [a, b] = ["a", "b"].map(|id| WorkerId::new(id).unwrap());
+        let shards = ["0", "1"].map(|id| ShardKey::new(StreamId::named("s").unwrap(), ShardId::new(id)));
+        let is_shared = || board.is_shared_by([&a, &b].into_iter(), shards.len());
+        let take = |worker: &WorkerId, shard| {
+            board.record(
+                worker,
+                &Event::LeaseTaken { shard, from: None, checkpoint: &Checkpoint::TrimHorizon },
+            );
+        };
+        assert!(!is_shared());
+        take(&a, &shards[0]);
+        take(&a, &shards[1]);
+        assert!(!is_shared());
+        take(&b, &shards[1]);
+        assert!(!is_shared());
+        board.record(&a, &Event::LeaseLost { shard: &shards[1], loss: &LeaseLoss::TakenBy(b.clone()) });
+        assert!(is_shared());
     }
 }

@@ -1,5 +1,7 @@
 use kcl_core::Event;
-use kcl_core::model::{ShardId, WorkerId};
+use kcl_core::model::{ShardId, ShardKey, WorkerId};
+
+use super::shard_name::ShardName;
 
 /// An event in words.
 #[derive(Debug, PartialEq, Eq)]
@@ -12,44 +14,61 @@ pub(super) struct EventText {
 /// Puts an event of `worker` into words.
 pub(super) fn describe(worker: &WorkerId, event: &Event<'_>) -> EventText {
     let is_routine = matches!(event, Event::BatchProcessed { .. } | Event::Checkpointed { .. });
-    let what = match event {
+    EventText { text: format!("{worker} {}", words(event)), is_routine }
+}
+
+fn words(event: &Event<'_>) -> String {
+    match event {
         Event::WorkerStarted => "started".to_owned(),
         Event::WorkerStopped => "stopped".to_owned(),
-        Event::LeaseCreated { shard, checkpoint } => {
-            format!("created the lease of {} at {checkpoint}", shard.shard_id)
+        Event::LeaseCreated { shard, checkpoint, .. } => {
+            format!("created the lease of {} at {checkpoint}", name(shard))
         }
-        Event::LeaseTaken { shard, from, .. } => match from {
-            Some(from) => format!("took {} from {from}", shard.shard_id),
-            None => format!("took {}", shard.shard_id),
-        },
-        Event::LeaseLost { shard, loss } => format!("lost {}: {loss}", shard.shard_id),
-        Event::LeaseReleased { shard } => format!("released {}", shard.shard_id),
-        Event::WaitingForParents { shard, unfinished } => {
-            format!("waits with {} for {}", shard.shard_id, list(unfinished))
+        Event::LeaseTaken { shard, from: Some(from), .. } => format!("took {} from {from}", name(shard)),
+        Event::LeaseTaken { shard, .. } => format!("took {}", name(shard)),
+        Event::LeaseLost { shard, loss, .. } => format!("lost {}: {loss}", name(shard)),
+        Event::LeaseReleased { shard, .. } => format!("released {}", name(shard)),
+        Event::ReleaseFailed { shard, error, .. } => format!("could not release {}: {error}", name(shard)),
+        Event::RenewalFailed { shard, error, .. } => format!("could not renew {}: {error}", name(shard)),
+        Event::WaitingForParents { shard, unfinished, .. } => {
+            format!("waits with {} for {}", name(shard), list(unfinished))
         }
-        Event::BatchProcessed { shard, records, millis_behind_latest } => {
-            format!("processed {records} records of {}, {millis_behind_latest} ms behind", shard.shard_id)
+        Event::LeaseUnclaimed { shard, .. } => format!("sees nobody read {}", name(shard)),
+        Event::ShardEndedTooEarly { shard, .. } => {
+            format!("found {} ended in the table, and open in the stream", name(shard))
         }
-        Event::Checkpointed { shard, checkpoint } => format!("committed {} at {checkpoint}", shard.shard_id),
-        Event::ShardEnded { shard, children } => {
-            format!("finished {}, followed by {}", shard.shard_id, list(children))
+        Event::ReadFailed { shard, error, .. } => format!("could not read {}: {error}", name(shard)),
+        Event::PositionTrimmed { shard, .. } => format!("found its position in {} trimmed", name(shard)),
+        Event::BatchProcessed { shard, records, millis_behind_latest, .. } => {
+            format!("processed {records} records of {}, {millis_behind_latest} ms behind", name(shard))
         }
-        Event::ShardTrimmed { shard, .. } => format!("found {} trimmed", shard.shard_id),
-        Event::RenewalFailed { shard, error } => format!("could not renew {}: {error}", shard.shard_id),
-        Event::ReadFailed { shard, error, .. } => format!("could not read {}: {error}", shard.shard_id),
-        Event::ProcessorFailed { shard, error, .. } => {
-            format!("failed to process {}: {error}", shard.shard_id)
+        Event::ProcessorFailed { shard, call, error, .. } => {
+            format!("failed in {call} of {}: {error}", name(shard))
         }
-        Event::CheckpointFailed { shard, error } => format!("could not commit {}: {error}", shard.shard_id),
-        Event::ShardFailed { shard, error, .. } => format!("gave up {} for now: {error}", shard.shard_id),
-        Event::ShutdownForced { shard } => format!("dropped {} at the end of its grace", shard.shard_id),
-        Event::CoordinationFailed { error } => format!("could not coordinate: {error}"),
-        other => format!("{other:?}"),
-    };
-    EventText { text: format!("{worker} {what}"), is_routine }
+        Event::ProcessorBusy { shard, call, elapsed, .. } => {
+            format!("has been in {call} of {} for {} s", name(shard), elapsed.as_secs())
+        }
+        Event::Checkpointed { shard, checkpoint, .. } => format!("committed {} at {checkpoint}", name(shard)),
+        Event::CheckpointFailed { shard, error, .. } => format!("could not commit {}: {error}", name(shard)),
+        Event::ShardEnded { shard, children: [], .. } => {
+            format!("finished {}", name(shard))
+        }
+        Event::ShardEnded { shard, children, .. } => {
+            format!("finished {}, followed by {}", name(shard), list(children))
+        }
+        Event::ShardTrimmed { shard, .. } => format!("found {} trimmed", name(shard)),
+        Event::ShardFailed { shard, error, .. } => format!("gave up {} for now: {error}", name(shard)),
+        Event::ShutdownForced { shard, .. } => format!("dropped {} at the end of its grace", name(shard)),
+        Event::CoordinationFailed { error, .. } => format!("could not coordinate: {error}"),
+        _ => "reported an event that the demo does not know".to_owned(),
+    }
+}
+
+fn name(shard: &ShardKey) -> ShardName<'_> {
+    ShardName(&shard.shard_id)
 }
 
 fn list(shards: &[ShardId]) -> String {
-    let names: Vec<&str> = shards.iter().map(ShardId::as_str).collect();
+    let names: Vec<String> = shards.iter().map(|shard| ShardName(shard).to_string()).collect();
     names.join(" and ")
 }

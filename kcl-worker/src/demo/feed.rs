@@ -24,7 +24,8 @@ pub(super) async fn feed(
     mut lines: Lines,
     pace: Pace,
 ) -> Result<(), Failure> {
-    let mut next_put_at = Instant::now();
+    let started_at = Instant::now();
+    let mut next_put_at = started_at;
     while let Some(line) = next_line(stage, &mut lines).await? {
         let left = lines.left().map(|left| left + 1);
         if left == Some(1) {
@@ -36,7 +37,7 @@ pub(super) async fn feed(
         }
         stage.put(line)?;
         let now = Instant::now();
-        let gap = pace.gap(now.saturating_duration_since(stage.started_at), left);
+        let gap = pace.gap(now.saturating_duration_since(started_at), left);
         next_put_at = (next_put_at + gap).max(now.checked_sub(CATCH_UP_MAX).unwrap_or(now));
     }
     Ok(())

@@ -26,6 +26,9 @@ const IDLE_TIME_BETWEEN_READS: Duration = Duration::from_millis(200);
 /// The demo's processors never take long.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
 
+/// How long the workers may take to share the shards: many scans. Then it begins all the same.
+const SHARING_TIME_MAX: Duration = Duration::from_secs(2);
+
 /// How long a worker may live that is to die with a batch in its hands: some reads. Then it dies without.
 const TRAP_TIME_MAX: Duration = Duration::from_secs(1);
 
@@ -78,6 +81,18 @@ impl Fleet {
             members.push(member);
         }
         Ok((Self { members, stopping }, Workers(workers)))
+    }
+
+    /// Returns once the workers have shared the shards, or in vain after some time.
+    pub(super) async fn shared(&self, stage: &Stage) -> Result<(), Failure> {
+        let shards = stage.shards()?.len();
+        let sharing = async {
+            while !stage.board.is_shared_by(self.members.iter().map(|member| &member.id), shards) {
+                sleep(LOOK_INTERVAL).await;
+            }
+        };
+        let _in_vain = timeout(SHARING_TIME_MAX, sharing).await;
+        Ok(())
     }
 
     /// Kills the worker that holds most shards, with an uncommitted batch in its hands if one comes in time.

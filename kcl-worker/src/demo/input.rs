@@ -69,23 +69,35 @@ pub(super) fn open(path: &Path) -> Result<Lines, Failure> {
             read_lines(io::stdin().lock(), "standard input", &sender);
         }));
     }
+    let path = path.to_owned();
     let name = format!("'{}'", path.display());
-    let file = open_file(path).map_err(|error| {
-        Failure::usage(format!(
-            "cannot open {name}: {error}; --input takes a readable file, or - for standard input"
-        ))
-    })?;
-    Ok(read_ahead(move |sender| {
-        read_lines(BufReader::new(file), &name, &sender);
+    if !may_block(&path) {
+        let file = open_file(&path, &name)?;
+        return Ok(read_ahead(move |sender| read_lines(BufReader::new(file), &name, &sender)));
+    }
+    Ok(read_ahead(move |sender| match open_file(&path, &name) {
+        Ok(file) => read_lines(BufReader::new(file), &name, &sender),
+        Err(failure) => {
+            let _nobody_waits = sender.blocking_send(Err(failure));
+        }
     }))
 }
 
-fn open_file(path: &Path) -> io::Result<File> {
-    let file = File::open(path)?;
-    if file.metadata()?.is_dir() {
-        return Err(io::ErrorKind::IsADirectory.into());
-    }
-    Ok(file)
+/// True for a pipe, which opens only when somebody writes to it, and perhaps for a device. All else is opened before
+/// the start, so that a mistake shows at once.
+fn may_block(path: &Path) -> bool {
+    path.metadata().is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir())
+}
+
+fn open_file(path: &Path, name: &str) -> Result<File, Failure> {
+    let opened = File::open(path).and_then(|file| {
+        if file.metadata()?.is_dir() { Err(io::ErrorKind::IsADirectory.into()) } else { Ok(file) }
+    });
+    opened.map_err(|error| {
+        Failure::usage(format!(
+            "cannot open {name}: {error}; --input takes a readable file, or - for standard input"
+        ))
+    })
 }
 
 fn read_ahead(read: impl FnOnce(LineSender) + Send + 'static) -> Lines {

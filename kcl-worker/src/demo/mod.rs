@@ -14,8 +14,10 @@ mod pace;
 mod processor;
 mod report;
 mod script;
+mod shard_name;
 mod stage;
 mod table;
+mod terminal;
 mod view;
 mod watchdog;
 
@@ -32,13 +34,15 @@ use pace::Pace;
 use report::{Ending, Report};
 use script::Script;
 use stage::{LOOK_INTERVAL, Stage};
-pub use view::{View, ViewMode};
+pub use terminal::TerminalSize;
+pub use view::View;
 
 /// Plays the demo until its input is consumed, or `interrupted` is ready, and prints the verdict. Returns the exit
 /// status.
 ///
 /// # Errors
-/// If the arguments or the input are not acceptable. Nothing was shown then if it was found out before the start.
+/// If the arguments or the input are not acceptable, or the view could not be written. Nothing was shown if it was
+/// found out before the start.
 pub async fn run(
     args: &DemoArgs,
     mut view: View,
@@ -66,10 +70,14 @@ pub async fn run(
     workers.stopped().await;
     let report = Report::new(&stage, ending);
     view.finish(&stage, &report);
-    report.into_status()
+    match (report.into_status(), view.failure()) {
+        (Ok(0 | 1), Some(failure)) => Err(failure),
+        (status, _) => status,
+    }
 }
 
-/// Feeds the stream while the script is played, then waits until all of it is consumed.
+/// Feeds the stream while the script is played, then waits until all of it is consumed. Begins when the shards are
+/// shared: a shard that changes hands over records brings duplicates, which nobody asked for.
 async fn play(
     stage: &Stage,
     script: &Script,
@@ -77,6 +85,7 @@ async fn play(
     lines: Lines,
     pace: Pace,
 ) -> Result<(), Failure> {
+    fleet.shared(stage).await?;
     tokio::try_join!(feed(stage, script, lines, pace), script.play(stage, fleet))?;
     stage.board.note("the input is at its end");
     while !stage.is_consumed()? {

@@ -77,7 +77,11 @@ impl fmt::Display for Report {
         writeln!(f, "\nVerdict: {}", self.headline())?;
         writeln!(f, "  records put      {put}")?;
         writeln!(f, "  delivered        {delivered}")?;
-        writeln!(f, "  missing          {missing}")?;
+        match self.ending {
+            // What nobody waited for is not missing.
+            Ending::Interrupted | Ending::Failed(_) => writeln!(f, "  not yet delivered {}", missing.count)?,
+            Ending::Consumed | Ending::Stalled => writeln!(f, "  missing          {missing}")?,
+        }
         writeln!(f, "  out of order     {out_of_order}")?;
         writeln!(f, "  never put        {unknown}")?;
         writeln!(
@@ -132,8 +136,16 @@ mod tests {
     #[test]
     fn a_bad_verdict_names_what_is_missing_and_how_each_shard_stands() {
         let shown = report(Ending::Stalled, 1).to_string();
-        for part in ["Verdict: BAD", "missing          1 (shardId-0/7/0)", "shardId-0             free"] {
+        for part in ["Verdict: BAD", "missing          1 (shardId-0/7/0)", "shard 0     free"] {
             assert!(shown.contains(part), "no '{part}' in: {shown}");
+        }
+    }
+
+    #[test]
+    fn what_was_not_waited_for_is_counted_and_not_named() {
+        for ending in [Ending::Interrupted, Ending::Failed(Failure::Runtime("no".to_owned()))] {
+            let shown = report(ending, 1).to_string();
+            assert!(shown.contains("not yet delivered 1\n") && !shown.contains("shardId-0/7/0"), "{shown}");
         }
     }
 }

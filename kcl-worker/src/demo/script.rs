@@ -1,10 +1,11 @@
 use std::time::Duration;
 
 use kcl_core::model::{HashKeyRange, Shard, ShardId};
-use tokio::time::sleep_until;
+use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::fleet::Fleet;
+use super::shard_name::ShardName;
 use super::stage::Stage;
 use crate::Failure;
 use crate::cli::DemoArgs;
@@ -53,7 +54,7 @@ impl Script {
     }
 
     pub(super) async fn play(&self, stage: &Stage, fleet: &Fleet) -> Result<(), Failure> {
-        let mut due_at = stage.started_at;
+        let mut due_at = Instant::now();
         for step in &self.steps {
             due_at += STEP_INTERVAL;
             sleep_until(due_at).await;
@@ -77,7 +78,8 @@ fn split(stage: &Stage) -> Result<(), Failure> {
     let middle = middle(shard.hash_key_range);
     let children = stage.kinesis.split_shard(&stage.stream, &shard.shard_id, middle);
     let [lower, upper] = children.map_err(Failure::runtime)?;
-    stage.board.note(format!("SPLIT {} into {lower} and {upper}", shard.shard_id));
+    let [parent, lower, upper] = [&shard.shard_id, &lower, &upper].map(ShardName);
+    stage.board.note(format!("SPLIT {parent} into {lower} and {upper}"));
     Ok(())
 }
 
@@ -88,6 +90,7 @@ fn merge(stage: &Stage) -> Result<(), Failure> {
         return Ok(());
     };
     let child = stage.kinesis.merge_shards(&stage.stream, left, right).map_err(Failure::runtime)?;
+    let [left, right, child] = [left, right, &child].map(ShardName);
     stage.board.note(format!("MERGE {left} and {right} into {child}"));
     Ok(())
 }

@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use kcl_core::model::ShardId;
 
 use super::board::{ShardRow, ShardState};
+use super::shard_name::ShardName;
 
 /// Rows shown: with all else, what fits on a terminal of 24 lines.
 const ROWS_MAX: usize = 10;
@@ -15,13 +16,13 @@ pub(super) fn table(shards: &BTreeMap<ShardId, ShardRow>) -> String {
         rows.truncate(ROWS_MAX);
         rows.sort_by_key(|(shard, _)| *shard);
     }
-    let mut lines = vec![format!("{:<22}{:<20}{:>10}{:>12}", "shard", "worker", "records", "behind")];
+    let mut lines = vec![format!("{:<12}{:<20}{:>10}{:>12}", "shard", "worker", "records", "behind")];
     lines.extend(rows.iter().map(|(shard, row)| {
         let behind = match row.state {
             ShardState::Held(_) => format!("{} ms", row.behind_ms),
             _ => "-".to_owned(),
         };
-        format!("{:<22}{:<20}{:>10}{behind:>12}", shard.as_str(), row.state.to_string(), row.records)
+        format!("{:<12}{:<20}{:>10}{behind:>12}", ShardName(shard), row.state.to_string(), row.records)
     }));
     if shards.len() > rows.len() {
         lines.push(format!("and {} shards more", shards.len() - rows.len()));
@@ -44,9 +45,9 @@ mod tests {
     fn a_row_says_who_works_on_the_shard_and_how_far_behind() {
         let held = ShardState::Held(WorkerId::new("worker-1").unwrap());
         let shards = BTreeMap::from([row(0, held), row(1, ShardState::Ended)]);
-        let expected = "shard                 worker                 records      behind\n\
-                        shardId-000000000000  worker-1                     7      120 ms\n\
-                        shardId-000000000001  ended                        7           -";
+        let expected = "shard       worker                 records      behind\n\
+                        shard 0     worker-1                     7      120 ms\n\
+                        shard 1     ended                        7           -";
         assert_eq!(table(&shards), expected);
     }
 

@@ -1,6 +1,6 @@
 use std::convert::Infallible;
 use std::fmt;
-use std::io::Write;
+use std::io::{self, Write};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
@@ -8,6 +8,8 @@ use tokio::time::{Instant, sleep};
 use super::report::Report;
 use super::stage::Stage;
 use super::table::table;
+use super::terminal::TerminalSize;
+use crate::Failure;
 
 /// How often the view is brought up to date: at once for an eye, seldom for a machine.
 const VIEW_INTERVAL: Duration = Duration::from_millis(200);
@@ -15,34 +17,36 @@ const VIEW_INTERVAL: Duration = Duration::from_millis(200);
 /// The time over which a rate is taken, and from one progress line to the next.
 const RATE_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Log lines under the table.
-const LIVE_LOG_LINES: usize = 8;
+/// Log lines under the table, if there is room.
+const LIVE_LOG_LINES_MAX: usize = 8;
 
-/// Clears from the start of the line to the end of the screen, and keeps long lines from wrapping, which would break
-/// the count of lines that the next frame goes up.
-const FRAME_START: &str = "\r\x1b[J\x1b[?7l";
+/// Goes to the start of the line, and keeps lines from wrapping if the terminal has become narrower meanwhile, which
+/// would break the count of lines that the next frame goes up.
+const FRAME_START: &str = "\r\x1b[?7l";
 
-/// Undoes that after each frame, so that the terminal is as it was whenever the demo ends.
-const FRAME_END: &str = "\x1b[?7h";
+/// Clears what the last frame had to the right, so that no line is empty between two frames.
+const LINE_END: &str = "\x1b[K\n";
+
+/// Clears what the last frame had below, and leaves the terminal as it was, whenever the demo ends.
+const FRAME_END: &str = "\x1b[J\x1b[?7h";
 
 /// How progress is shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ViewMode {
-    /// A table that is redrawn in place, for a terminal.
-    Live,
+#[derive(Clone, Copy)]
+enum Mode {
+    /// A table that is redrawn in place, on a terminal of this size.
+    Live { size: fn() -> TerminalSize },
     /// A line for each event, and one for the progress of each second.
-    Plain {
-        /// Show every batch and every checkpoint, too.
-        verbose: bool,
-    },
+    Plain { verbose: bool },
 }
 
 /// Shows the progress of a demo, and its verdict.
 ///
 /// An output that cannot be written to does not stop the demo: the exit status still tells how it went.
 pub struct View {
-    mode: ViewMode,
+    mode: Mode,
     out: Box<dyn Write + Send>,
+    /// Why nothing is written any more, if so.
+    failure: Option<io::Error>,
     /// How many lines the last frame left above the cursor.
     frame_lines: usize,
     /// The number of the first log line that is not printed yet.
@@ -58,13 +62,30 @@ struct Rate {
 }
 
 impl View {
-    /// A view that writes to `out`.
-    pub fn new(mode: ViewMode, out: Box<dyn Write + Send>) -> Self {
-        Self { mode, out, frame_lines: 0, log_from: 0, rate: Rate { since: None, records: 0, per_second: 0 } }
+    /// A table that is redrawn in place, for a terminal whose size is asked before each frame.
+    pub fn live(out: Box<dyn Write + Send>, size: fn() -> TerminalSize) -> Self {
+        Self::new(Mode::Live { size }, out)
+    }
+
+    /// A line for each event, and one for the progress of each second; with `verbose`, also one for each batch and each
+    /// checkpoint.
+    pub fn plain(out: Box<dyn Write + Send>, verbose: bool) -> Self {
+        Self::new(Mode::Plain { verbose }, out)
+    }
+
+    fn new(mode: Mode, out: Box<dyn Write + Send>) -> Self {
+        let rate = Rate { since: None, records: 0, per_second: 0 };
+        Self { mode, out, failure: None, frame_lines: 0, log_from: 0, rate }
     }
 
     pub(super) fn is_verbose(&self) -> bool {
-        self.mode == ViewMode::Plain { verbose: true }
+        matches!(self.mode, Mode::Plain { verbose: true })
+    }
+
+    /// Why not all could be shown, if so.
+    pub(super) fn failure(&self) -> Option<Failure> {
+        let failure = |error| Failure::runtime(format!("cannot write to standard output: {error}"));
+        self.failure.as_ref().map(failure)
     }
 
     /// Shows the demo for as long as it is polled.
@@ -84,22 +105,28 @@ impl View {
     fn update(&mut self, stage: &Stage) {
         let has_new_rate = self.rate.update(stage.board.records(), Instant::now());
         match self.mode {
-            ViewMode::Live => self.draw(stage),
-            ViewMode::Plain { .. } => self.print(stage, has_new_rate),
+            Mode::Live { size } => self.draw(stage, size()),
+            Mode::Plain { .. } => self.print(stage, has_new_rate),
         }
     }
 
-    /// Replaces the last frame.
-    fn draw(&mut self, stage: &Stage) {
+    /// Replaces the last frame. All of the new one is on the screen, with the line of the cursor below it.
+    fn draw(&mut self, stage: &Stage, size: TerminalSize) {
+        let lines_max = size.lines.saturating_sub(1);
+        let mut lines = vec![self.progress(stage)];
+        lines.extend(table(&stage.board.shards()).lines().map(str::to_owned));
+        lines.push(String::new());
         let (log, _) = stage.board.log_since(0);
-        let log = &log[log.len().saturating_sub(LIVE_LOG_LINES)..];
-        let frame =
-            format!("{}\n{}\n\n{}\n", self.progress(stage), table(&stage.board.shards()), log.join("\n"));
+        let log_lines = lines_max.saturating_sub(lines.len()).min(LIVE_LOG_LINES_MAX).min(log.len());
+        lines.extend_from_slice(&log[log.len() - log_lines..]);
+        lines.truncate(lines_max);
         let up = match self.frame_lines {
             0 => String::new(),
             lines => format!("\x1b[{lines}A"),
         };
-        self.frame_lines = frame.lines().count();
+        self.frame_lines = lines.len();
+        let cut = |line: &String| line.chars().take(size.columns).collect::<String>() + LINE_END;
+        let frame: String = lines.iter().map(cut).collect();
         self.write(&format!("{up}{FRAME_START}{frame}{FRAME_END}"));
     }
 
@@ -124,7 +151,9 @@ impl View {
     }
 
     fn write(&mut self, text: &str) {
-        let _whoever_reads_may_be_gone = self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush());
+        if self.failure.is_none() {
+            self.failure = self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush()).err();
+        }
     }
 }
 
@@ -145,6 +174,6 @@ impl Rate {
 
 impl fmt::Debug for View {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("View").field("mode", &self.mode).finish_non_exhaustive()
+        f.debug_struct("View").field("failure", &self.failure).finish_non_exhaustive()
     }
 }

@@ -3,6 +3,8 @@
 //! Standard output carries records and nothing else; everything for people goes to standard error. A position is
 //! committed only after its records have been written and flushed.
 
+mod endpoints;
+mod forced_shutdown;
 mod json_lines;
 mod logging;
 mod settings;
@@ -18,27 +20,30 @@ use tracing::info;
 
 use crate::Failure;
 use crate::cli::RunArgs;
+use forced_shutdown::ForcedShutdown;
 use json_lines::{JsonLines, Output};
 
 /// Consumes the stream until `stop` is cancelled; then drains, commits and releases.
 ///
 /// # Errors
 /// If the settings, the credentials, the stream or the lease table cannot work, another process runs under the same
-/// worker id, or standard output can no longer be written to.
+/// worker id, standard output can no longer be written to, or a processor did not finish within the grace period.
 pub async fn run(args: &RunArgs, stop: CancellationToken) -> Result<(), Failure> {
     logging::start(args.log_format)?;
+    endpoints::check_environment()?;
     let settings = settings::worker_settings(args)?;
     let lease_table = args.table.as_ref().unwrap_or(&args.application);
     let ports = aws::ports(&sdk_config(args).await, &settings.stream, lease_table);
     let output = Arc::new(Output::new(stdout(), stop.clone()));
     let processors = JsonLines::factory(Arc::clone(&output));
-    let worker = Worker::new(settings, ports, processors);
+    let forced = Arc::new(ForcedShutdown::default());
+    let worker = Worker::new(settings, ports, processors).with_event_sink(ForcedShutdown::sink(&forced));
     let stopping = async {
         stop.cancelled().await;
         info!("stopping: what is in hand is finished and committed; a second signal exits at once");
     };
     worker.run(stopping).await.map_err(Failure::runtime)?;
-    output.failure().map_or(Ok(()), Err)
+    output.failure().or_else(|| forced.failure()).map_or(Ok(()), Err)
 }
 
 /// The SDK's usual chain, overridden where the command line says so.

@@ -1,4 +1,5 @@
 use std::time::Duration;
+use std::{env, fs};
 
 use kcl_core::WorkerSettings;
 use kcl_core::model::{StreamId, WorkerId};
@@ -7,7 +8,7 @@ use kcl_core::worker::unique_worker_id;
 use crate::Failure;
 use crate::cli::RunArgs;
 
-/// The first part of a worker id where the environment does not name the host.
+/// The first part of a worker id where nothing names the host.
 const UNNAMED_HOST: &str = "worker";
 
 /// The library's defaults, overridden where the command line says so.
@@ -38,7 +39,9 @@ fn override_ms(setting: &mut Duration, millis: Option<u64>) {
     }
 }
 
+/// What the shell calls this host, or else what the system does: not every shell exports its `HOSTNAME`.
 fn host_name() -> String {
-    let name = std::env::var("HOSTNAME").unwrap_or_default();
-    if name.is_empty() { UNNAMED_HOST.to_owned() } else { name }
+    let names = [env::var("HOSTNAME").ok(), fs::read_to_string("/etc/hostname").ok()];
+    let mut names = names.into_iter().flatten().map(|name| name.trim().to_owned());
+    names.find(|name| !name.is_empty()).unwrap_or_else(|| UNNAMED_HOST.to_owned())
 }

@@ -95,18 +95,25 @@ fn a_line_whose_key_makes_it_too_long_is_named() {
 
 #[test]
 fn bad_options_are_refused_with_the_value_and_what_is_permitted() {
-    let run_with = |option, value| run(&["run", "--stream", "s", "--application", "a", option, value]);
+    let run_with = |option, value| run(&["run", "--stream", "s", "--application", "app", option, value]);
     for (output, parts) in [
-        (run(&["demo", "--shards", "0"]), ["'0'", "1..=256"]),
+        (run(&["demo", "--shards", "0"]), ["'0' for '--shards", "1 to 256"]),
+        (run(&["demo", "--shards", "-1"]), ["'-1' for '--shards", "1 to 256"]),
         (run(&["demo", "--no-such-option"]), ["--no-such-option", "Usage"]),
         (run(&["run", "--stream", "s"]), ["--application", "Usage"]),
-        (run(&["run", "--stream", "a b", "--application", "a"]), ["'a b' is not a stream name", "letters"]),
+        (run(&["run", "--stream", "a b", "--application", "app"]), ["'a b' is not a stream name", "letters"]),
+        (run(&["run", "--stream", "s", "--application", "a b"]), ["'a b' for '--application", "3 to 255"]),
+        (run_with("--table", "ab"), ["'ab' for '--table", "3 to 255"]),
+        (run_with("--region", ""), ["'' for '--region", "eu-west-1"]),
+        (run_with("--endpoint-url", ""), ["'' for '--endpoint-url", "http or https"]),
+        (run_with("--endpoint-url", "ftp://localhost"), ["'ftp://localhost'", "http or https"]),
         (run_with("--initial-position", "soon"), ["'soon'", "trim-horizon"]),
-        (run_with("--failover-time-ms", "20"), ["20ms", "at least 500ms"]),
-        (run_with("--max-leases", "0"), ["max_leases_for_worker is 0", "nothing"]),
-        (run_with("--worker-id", ""), ["worker id is empty", "name of its own"]),
+        (run_with("--initial-position", "2999-01-01T00:00:00Z"), ["'2999-01-01T00:00:00Z'", "in the future"]),
+        (run_with("--failover-time-ms", "20"), ["'20' for '--failover-time-ms", "500 to 86400000"]),
+        (run_with("--max-leases", "0"), ["'0' for '--max-leases", "from 1"]),
+        (run_with("--worker-id", ""), ["'' for '--worker-id", "1 to 256 printable"]),
         (
-            command(&["run", "--stream", "s", "--application", "a"])
+            command(&["run", "--stream", "s", "--application", "app"])
                 .env("RUST_LOG", "kcl_core=loud")
                 .output()
                 .unwrap(),
@@ -118,9 +125,44 @@ fn bad_options_are_refused_with_the_value_and_what_is_permitted() {
     }
 }
 
+/// The SDK panics at an empty one.
+#[test]
+fn an_endpoint_of_the_environment_that_is_none_is_refused_by_its_name() {
+    for variable in ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_KINESIS", "AWS_ENDPOINT_URL_DYNAMODB"] {
+        for value in ["", "localhost:4566"] {
+            let mut command = command(&["run", "--stream", "s", "--application", "app"]);
+            let output = command.env(variable, value).output().unwrap();
+            check(&output, 2, &[], &[&format!("the variable {variable} is '{value}'"), "unset it"]);
+        }
+    }
+}
+
+#[test]
+fn the_long_help_tells_the_exit_statuses_and_the_form_of_a_line() {
+    check(&run(&["--help"]), 0, &["Exit status:", "130"], &[]);
+    check(&run(&["run", "--help"]), 0, &["Exit status:", "subSequenceNumber", "dataBase64"], &[]);
+}
+
+/// Standard error that takes nothing, as on a full disk.
+#[cfg(target_os = "linux")]
+#[test]
+fn an_error_that_cannot_be_told_still_shows_in_the_status() {
+    let full = fs::File::options().write(true).open("/dev/full").unwrap();
+    let status = command(&["demo", "--input", "/no/such/file"]).stderr(full).status().unwrap();
+    assert_eq!(status.code(), Some(2));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_demo_that_cannot_show_its_verdict_is_no_success() {
+    let full = fs::File::options().write(true).open("/dev/full").unwrap();
+    let output = command(&["demo", "--records", "10"]).stdout(full).output().unwrap();
+    check(&output, 1, &[], &["error: cannot write to standard output"]);
+}
+
 #[test]
 fn a_consumer_without_a_region_or_credentials_says_where_they_are_looked_for() {
-    let options = ["run", "--stream", "s", "--application", "a", "--endpoint-url", "http://127.0.0.1:9"];
+    let options = ["run", "--stream", "s", "--application", "app", "--endpoint-url", "http://127.0.0.1:9"];
     let mut without_region = command(&options);
     // The instance's role is the last place; there is none here to wait for.
     without_region.env("AWS_EC2_METADATA_DISABLED", "true");
@@ -133,13 +175,28 @@ fn a_consumer_without_a_region_or_credentials_says_where_they_are_looked_for() {
 #[cfg(unix)]
 #[test]
 fn an_interrupt_ends_the_demo_with_the_verdict_so_far() {
-    let mut child = command(&["demo", "--input", "-"]).stdin(Stdio::piped()).spawn().unwrap();
+    interrupt(command(&["demo", "--input", "-"]).stdin(Stdio::piped()));
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupt_ends_a_demo_that_waits_for_the_writer_of_its_pipe() {
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("pipe-{}", std::process::id()));
+    assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
+    interrupt(&mut command(&["demo", "--input", path.to_str().unwrap()]));
+    fs::remove_file(path).unwrap();
+}
+
+#[cfg(unix)]
+#[track_caller]
+fn interrupt(command: &mut Command) {
+    let mut child = command.spawn().unwrap();
     let mut stdout = BufReader::new(child.stdout.take().unwrap());
     let mut text = String::new();
     // Once it shows something, it listens to signals.
     stdout.read_line(&mut text).unwrap();
-    let interrupt = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
-    assert!(interrupt.unwrap().success());
+    let sent = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    assert!(sent.unwrap().success());
     stdout.read_to_string(&mut text).unwrap();
     assert!(text.contains("Verdict: UNFINISHED: interrupted"), "{text}");
     assert_eq!(child.wait().unwrap().code(), Some(130));

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use clap::Parser;
 use kcl_worker::Failure;
 use kcl_worker::cli::{Cli, Command, DemoArgs};
-use kcl_worker::demo::{self, View, ViewMode};
+use kcl_worker::demo::{self, TerminalSize, View};
 use kcl_worker::signals::STATUS_INTERRUPTED;
 
 /// What a view writes, for a test to read.
@@ -41,7 +41,7 @@ fn args(options: &str) -> DemoArgs {
 async fn run(options: &str, interrupted: impl Future<Output = ()>) -> (Result<u8, Failure>, String) {
     let screen = Screen::default();
     let args = args(options);
-    let view = View::new(ViewMode::Plain { verbose: args.verbose }, Box::new(screen.clone()));
+    let view = View::plain(Box::new(screen.clone()), args.verbose);
     let status = demo::run(&args, view, interrupted).await;
     (status, screen.text())
 }
@@ -61,16 +61,16 @@ async fn every_record_arrives_in_order_through_a_split_a_crash_and_a_merge() {
         check(
             &text,
             &[
-                "SPLIT shardId-000000000000",
+                "SPLIT shard 0 into",
                 "KILL worker-",
                 ", before it could commit a batch",
-                "MERGE shardId-",
+                "MERGE shard ",
                 "Verdict: GOOD",
                 "records put      6000",
                 "delivered        6000",
             ],
         );
-        assert_eq!(text.matches(" finished shardId-").count(), 3, "{text}");
+        assert_eq!(text.matches(" finished shard ").count(), 3, "{text}");
         assert_eq!(status, Ok(0), "{options}");
     }
 }
@@ -114,11 +114,33 @@ async fn a_crash_that_leaves_nobody_is_refused_before_the_start() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_demo_in_which_nobody_dies_has_no_duplicates() {
+    for (shards, workers) in [(1, 2), (4, 3), (9, 2), (3, 5)] {
+        let options = format!("--records 2000 --shards {shards} --workers {workers}");
+        let (status, text) = run(&options, pending()).await;
+        assert_eq!(status, Ok(0), "{text}");
+        check(&text, &["duplicates       0 "]);
+    }
+}
+
+/// Narrow, and just high enough.
+const SMALL: TerminalSize = TerminalSize { columns: 40, lines: 20 };
+
+#[tokio::test(start_paused = true)]
 async fn a_live_view_shows_the_shards_and_leaves_the_terminal_as_it_was() {
     let screen = Screen::default();
-    let view = View::new(ViewMode::Live, Box::new(screen.clone()));
-    assert_eq!(demo::run(&args("--records 100"), view, pending()).await, Ok(0));
+    let view = View::live(Box::new(screen.clone()), || SMALL);
+    assert_eq!(demo::run(&args("--records 100 --shards 20"), view, pending()).await, Ok(0));
     let text = screen.text();
-    check(&text, &["shardId-000000000003  worker-", "records processed", "Verdict: GOOD"]);
+    check(&text, &["shard 3     worker-", "records processed", "Verdict: GOOD"]);
     assert_eq!(text.matches("\x1b[?7l").count(), text.matches("\x1b[?7h").count());
+    for frame in text.split("\x1b[?7l").skip(1) {
+        let (frame, _) = frame.split_once("\x1b[J\x1b[?7h").unwrap();
+        let lines: Vec<&str> = frame.split_terminator('\n').collect();
+        assert!(lines.len() < SMALL.lines, "{frame}");
+        for line in lines {
+            let shown = line.strip_suffix("\x1b[K").unwrap();
+            assert!(shown.chars().count() <= SMALL.columns && !shown.contains('\x1b'), "{shown}");
+        }
+    }
 }

@@ -1,6 +1,10 @@
 //! Processes on one table.
 
-use super::worker_process::WorkerProcess;
+use tokio::io::AsyncReadExt;
+use tokio::time::timeout;
+
+use super::worker_process::{WorkerProcess, ask_to_stop, member};
+use crate::backend::WAIT_MAX;
 use crate::fleet::Fleet;
 
 /// Two seconds: a test waits for it, and a busy machine must still renew in time.
@@ -55,4 +59,21 @@ async fn a_second_process_under_a_worker_id_is_refused_and_the_first_goes_on() {
     let first = first.terminate().await;
     assert_eq!(first.status.code(), Some(0), "{first:?}");
     assert_eq!(fleet.assert_good(), 0);
+}
+
+/// Status 0 would say that everything printed is committed.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_whose_output_nobody_reads_says_that_it_was_forced_to_stop() {
+    let fleet = Fleet::new(1).await;
+    // More, as lines, than a pipe holds.
+    fleet.put(1_000).await;
+    let mut child = member(&fleet, "a", &["--shutdown-grace-ms", "100"]).spawn().unwrap();
+    let mut stdout = child.stdout.take().unwrap();
+    // It has begun to print, and will wait for the rest to be read.
+    timeout(WAIT_MAX, stdout.read_u8()).await.unwrap().unwrap();
+    ask_to_stop(&child).await;
+    let ended = timeout(WAIT_MAX, child.wait_with_output()).await.unwrap().unwrap();
+    let log = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(1), "{log}");
+    assert!(log.contains("did not finish within the grace period"), "{log}");
 }

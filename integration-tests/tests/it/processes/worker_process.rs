@@ -31,12 +31,7 @@ pub(super) struct Ended {
 impl WorkerProcess {
     /// Starts a member of the fleet, with the defaults but for the two rhythms and for `more`.
     pub(super) fn start(fleet: &Fleet, name: &str, more: &[&str]) -> Self {
-        let mut command = kcl_worker();
-        command.envs(fleet.backend.environment());
-        command.args(["--stream", fleet.stream.name(), "--application", fleet.stream.name()]);
-        command.args(["--worker-id", name, "--lease-scan-interval-ms", "100"]);
-        command.args(["--idle-time-between-reads-ms", "200"]).args(more);
-        let mut child = command.spawn().unwrap();
+        let mut child = member(fleet, name, more).spawn().unwrap();
         let stdout = child.stdout.take().unwrap();
         let mut stderr = child.stderr.take().unwrap();
         Self {
@@ -59,10 +54,7 @@ impl WorkerProcess {
 
     /// SIGTERM: it is asked to stop.
     pub(super) async fn terminate(self) -> Ended {
-        let id = self.child.id().unwrap();
-        // The shell's own `kill`: there is a shell on every Unix, and no unsafe code in it.
-        let sent = Command::new("sh").args(["-c", &format!("kill -TERM {id}")]).status().await.unwrap();
-        assert!(sent.success());
+        ask_to_stop(&self.child).await;
         self.ended().await
     }
 
@@ -72,6 +64,24 @@ impl WorkerProcess {
         self.output.await.unwrap();
         Ended { status, log: self.log.await.unwrap() }
     }
+}
+
+/// The command of a member of the fleet.
+pub(super) fn member(fleet: &Fleet, name: &str, more: &[&str]) -> Command {
+    let mut command = kcl_worker();
+    command.envs(fleet.backend.environment());
+    command.args(["--stream", fleet.stream.name(), "--application", fleet.stream.name()]);
+    command.args(["--worker-id", name, "--lease-scan-interval-ms", "100"]);
+    command.args(["--idle-time-between-reads-ms", "200"]).args(more);
+    command
+}
+
+/// Sends SIGTERM.
+pub(super) async fn ask_to_stop(child: &Child) {
+    let id = child.id().unwrap();
+    // The shell's own `kill`: there is a shell on every Unix, and no unsafe code in it.
+    let sent = Command::new("sh").args(["-c", &format!("kill -TERM {id}")]).status().await.unwrap();
+    assert!(sent.success());
 }
 
 /// The command without its settings.
