@@ -103,7 +103,16 @@ fn selects_are_biased(source: &Source) -> Vec<String> {
 }
 
 fn nothing_is_left_for_later(source: &Source) -> Vec<String> {
-    let banned = ["todo!(", "unimplemented!(", "#[ignore", "dbg!(", "unbounded_channel", "FIXME", "TODO"];
+    // In two pieces each, so that a search for them does not find this line.
+    let banned = [
+        concat!("to", "do!("),
+        concat!("unimp", "lemented!("),
+        concat!("#[ig", "nore"),
+        concat!("db", "g!("),
+        concat!("unbounded", "_channel"),
+        concat!("FIX", "ME"),
+        concat!("TO", "DO"),
+    ];
     let lines = (1..).zip(source.text.lines());
     let found =
         lines.filter_map(|(number, line)| Some((number, banned.iter().find(|word| line.contains(*word))?)));
@@ -168,7 +177,7 @@ fn every_rule_sees_a_planted_violation() {
         ("kcl-core/src/stream/x.rs", "use aws_sdk_kinesis::Client;"),
         ("kcl-worker/src/x.rs", "use backoff::ExponentialBackoff;"),
         ("kcl-core/src/worker/x.rs", "select! {\n    () = a => {}"),
-        ("kcl-core/src/worker/x.rs", "    #[ignore]"),
+        ("kcl-core/src/worker/x.rs", concat!("    #[ig", "nore]")),
         ("kcl-worker/src/x.rs", &long),
         ("kcl-core/tests/it/worker/x.rs", "#[tokio::test]"),
     ];

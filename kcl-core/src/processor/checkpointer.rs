@@ -10,9 +10,10 @@ use crate::model::{Checkpoint, RecordPosition, ShardId};
 /// A position may be committed once its record has been delivered. Committing at or below what is committed already does
 /// nothing, so a batch that is delivered again may be committed again, and the row never moves back (L6 of the
 /// [protocol](crate::lease)). Await each call until it returns: one that is begun and left holds up the renewal of the
-/// lease. Errors, for every method: [`LeaseLost`](ErrorKind::LeaseLost) if another worker owns the
-/// shard; [`Transient`](ErrorKind::Transient) or [`Throttled`](ErrorKind::Throttled) if the table did not take it for
-/// now.
+/// lease.
+///
+/// Errors, for every method: [`LeaseLost`](ErrorKind::LeaseLost) if the shard is no longer this worker's;
+/// [`Transient`](ErrorKind::Transient) or [`Throttled`](ErrorKind::Throttled) if the table did not take it for now.
 #[derive(Debug)]
 pub struct Checkpointer {
     lease: Arc<HeldLease>,

@@ -104,6 +104,14 @@ impl Fleet {
         move |_: &ShardKey| Recorder { oracle: Arc::clone(&oracle) }
     }
 
+    /// Puts ten records, has a worker process and commit them, and stops it.
+    pub(super) async fn consume_ten(&mut self) {
+        self.put(10);
+        self.start("a");
+        self.drain().await;
+        self.stop("a").await;
+    }
+
     /// Ends a worker without goodbye.
     pub(super) async fn crash(&mut self, name: &str) {
         let Running { task, shutdown } = self.running.remove(name).unwrap();

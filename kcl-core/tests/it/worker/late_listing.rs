@@ -3,60 +3,32 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use async_trait::async_trait;
-use kcl_core::model::{InitialPosition, Shard, ShardKey, StreamId, Timestamp};
-use kcl_core::stream::{
-    GetRecordsOutput, IteratorPosition, Kinesis, ShardIterator, ShardPage, ShardPageToken,
-};
+use kcl_core::WorkerSettings;
+use kcl_core::model::InitialPosition;
 use kcl_core::testing::{Fault, KinesisCall};
-use kcl_core::worker::Ports;
-use kcl_core::{Result, WorkerSettings};
 use tokio::time::{Instant, sleep};
 
 use super::fleet::{Fleet, faulty_kinesis, secs, shard_id};
-
-/// Shows shards as they were a while ago.
-#[derive(Debug)]
-struct LateListing {
-    inner: Arc<dyn Kinesis>,
-    late: Duration,
-    history: Mutex<Vec<(Instant, Vec<Shard>)>>,
-}
-
-#[async_trait]
-impl Kinesis for LateListing {
-    fn now(&self) -> Timestamp {
-        self.inner.now()
-    }
-    async fn list_shards(&self, _: &StreamId, _: Option<&ShardPageToken>) -> Result<ShardPage> {
-        let history = self.history.lock().unwrap();
-        let now = Instant::now();
-        let old = history.iter().rev().find(|(at, _)| *at + self.late <= now).unwrap_or(&history[0]);
-        Ok(ShardPage { shards: old.1.clone(), next: None })
-    }
-    async fn get_shard_iterator(
-        &self,
-        shard: &ShardKey,
-        position: &IteratorPosition,
-    ) -> Result<ShardIterator> {
-        self.inner.get_shard_iterator(shard, position).await
-    }
-    async fn get_records(&self, iterator: &ShardIterator, limit: u32) -> Result<GetRecordsOutput> {
-        self.inner.get_records(iterator, limit).await
-    }
-}
+use super::shown_shards::showing_shards;
 
 #[tokio::test(start_paused = true)]
 async fn children_start_soon_though_the_listing_is_two_seconds_late() {
     let mut fleet = Fleet::new(1);
-    let late =
-        Arc::new(LateListing { inner: fleet.ports().kinesis, late: secs(2), history: Mutex::default() });
-    late.history.lock().unwrap().push((Instant::now(), fleet.kinesis.shards(&fleet.stream).unwrap()));
-    let kinesis: Arc<dyn Kinesis> = Arc::<LateListing>::clone(&late);
-    fleet.start_with("a", fleet.settings("a"), Ports { kinesis, ..fleet.ports() }, fleet.recorder());
+    let kinesis = Arc::clone(&fleet.kinesis);
+    let stream = fleet.stream.clone();
+    let history = Arc::new(Mutex::new(Vec::new()));
+    let remember = || history.lock().unwrap().push((Instant::now(), kinesis.shards(&stream).unwrap()));
+    remember();
+    let shown = Arc::clone(&history);
+    let ports = showing_shards(&fleet, move |_| {
+        let history = shown.lock().unwrap();
+        let old = history.iter().rev().find(|(at, _)| *at + secs(2) <= Instant::now());
+        old.unwrap_or(&history[0]).1.clone()
+    });
+    fleet.start_with("a", fleet.settings("a"), ports, fleet.recorder());
     sleep(secs(5)).await;
     fleet.split(&shard_id(0));
-    late.history.lock().unwrap().push((Instant::now(), fleet.kinesis.shards(&fleet.stream).unwrap()));
+    remember();
     fleet.put(20);
     let at = Instant::now();
     fleet.drain().await;

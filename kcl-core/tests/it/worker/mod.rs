@@ -18,6 +18,7 @@ mod reading;
 mod reasons;
 mod resharding;
 mod sharing;
+mod shown_shards;
 mod shutdown;
 mod stale_reads;
 mod stopping;

@@ -55,10 +55,7 @@ async fn children_are_read_from_their_beginning_whatever_the_settings_say_after_
 #[tokio::test(start_paused = true)]
 async fn a_reshard_while_the_fleet_is_down_loses_nothing_when_the_timestamp_was_moved() {
     let mut fleet = Fleet::new(1);
-    fleet.put(10);
-    fleet.start("a");
-    fleet.drain().await;
-    fleet.stop("a").await;
+    fleet.consume_ten().await;
     fleet.split(&shard_id(0));
     fleet.put(20);
     sleep(secs(10)).await;
@@ -76,10 +73,7 @@ async fn a_reshard_while_the_fleet_is_down_loses_nothing_when_the_timestamp_was_
 #[tokio::test(start_paused = true)]
 async fn records_that_retention_took_are_reported() {
     let mut fleet = Fleet::new(1);
-    fleet.put(10);
-    fleet.start("a");
-    fleet.drain().await;
-    fleet.stop("a").await;
+    fleet.consume_ten().await;
     fleet.put(10);
     sleep(secs(10)).await;
     fleet.kinesis.trim(&fleet.stream, fleet.kinesis.now()).unwrap();

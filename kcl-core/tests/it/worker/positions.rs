@@ -58,10 +58,7 @@ async fn at_timestamp_delivers_what_arrived_from_that_time_on_also_in_children()
 #[tokio::test(start_paused = true)]
 async fn a_restart_goes_on_after_the_checkpoint_whatever_the_initial_position() {
     let mut fleet = Fleet::new(1);
-    fleet.put(10);
-    fleet.start("a");
-    fleet.drain().await;
-    fleet.stop("a").await;
+    fleet.consume_ten().await;
     assert!(matches!(fleet.row(&shard_id(0)).await.checkpoint, Checkpoint::At(_)));
     fleet.put(10);
     start_at(&mut fleet, InitialPosition::Latest);

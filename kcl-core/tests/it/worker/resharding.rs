@@ -79,10 +79,7 @@ async fn children_wait_and_the_reason_can_be_read() {
 #[tokio::test(start_paused = true)]
 async fn a_shard_that_left_the_retention_is_reported_and_does_not_block_its_children() {
     let mut fleet = Fleet::new(1);
-    fleet.put(10);
-    fleet.start("a");
-    fleet.drain().await;
-    fleet.stop("a").await;
+    fleet.consume_ten().await;
     fleet.split(&shard_id(0));
     sleep(Duration::from_secs(3_600)).await;
     let horizon: Timestamp = fleet.kinesis.now();
