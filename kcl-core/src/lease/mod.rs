@@ -50,10 +50,12 @@ mod lease_loss;
 mod lease_store;
 pub(crate) mod lineage;
 mod namesake;
+mod obstacle;
 
 pub(crate) use held_lease::{HeldLease, Taken};
-pub use lease::{Lease, LeaseChange};
+pub use lease::{HandOverRequest, Lease, LeaseChange, RequestForm};
 pub(crate) use lease_book::LeaseBook;
 pub use lease_loss::LeaseLoss;
 pub use lease_store::{Conditional, Consistency, LeaseStore};
 pub(crate) use namesake::NamesakeWatch;
+pub(crate) use obstacle::{Doubt, Obstacle};
