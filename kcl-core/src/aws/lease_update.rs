@@ -60,7 +60,8 @@ pub(super) fn request_permitted(seen: &Lease, values: &mut Values) -> String {
         _ => None,
     };
     let owners = owners_unchanged(seen, values);
-    format!("{owners} AND {}", is_still("handOverTo", ":asked", asked, values))
+    let asked = is_still("handOverTo", ":asked", asked, values);
+    format!("{owners} AND {asked} AND attribute_not_exists(checkpointOwner)")
 }
 
 /// The update that places a request or withdraws it, whose values are added to `values`.

@@ -8,7 +8,7 @@ use tokio::select;
 use tokio::time::{Instant, sleep};
 
 use super::shard_consumer::Context;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::event::Event;
 use crate::lease::{Conditional, Lease, LeaseChange};
 use crate::model::{ShardKey, WorkerId};
@@ -96,6 +96,12 @@ async fn request(context: Context, seen: Lease) -> Request {
     Request { shard, outcome }
 }
 
+/// Why a request is not in the row.
+enum Unplaced {
+    Lost(Option<Lease>),
+    Failed(Error),
+}
+
 /// One request on its way.
 struct Asked<'a> {
     context: &'a Context,
@@ -110,8 +116,15 @@ impl Asked<'_> {
 
     async fn wait(&mut self) -> Result<Answer> {
         let deadline = Instant::now() + self.context.settings.hand_over_timeout;
-        if let Some(answer) = self.place().await? {
-            return Ok(answer);
+        while let Err(error) = self.place().await {
+            match error {
+                Unplaced::Lost(row) => return Ok(Answer::Lost(row)),
+                Unplaced::Failed(error) if !error.is_retryable() || Instant::now() >= deadline => {
+                    return Err(error);
+                }
+                Unplaced::Failed(error) => self.report(&error),
+            }
+            sleep(POLL_INTERVAL).await;
         }
         let mut moved_at = Instant::now();
         loop {
@@ -139,43 +152,52 @@ impl Asked<'_> {
         }
     }
 
-    /// Writes the request into the row. An answer if there is nothing to wait for; after trouble that passes, the row will
-    /// say whether it is there.
-    async fn place(&mut self) -> Result<Option<Answer>> {
+    /// Writes the request into the row.
+    async fn place(&mut self) -> Result<(), Unplaced> {
         let written = self.call(self.context.ports.leases.request(&self.seen, Some(self.me()))).await;
-        match written {
-            Ok(Conditional::Applied(row)) => self.seen = row,
-            Ok(Conditional::Lost(Some(row))) if row.requested_by() == Some(self.me()) => self.seen = row,
-            Ok(Conditional::Lost(row)) => return Ok(Some(Answer::Lost(row))),
-            Err(error) if error.is_retryable() => return Ok(None),
-            Err(error) => return Err(error),
-        }
+        self.seen = match written.map_err(Unplaced::Failed)? {
+            Conditional::Applied(row) => row,
+            // The answer to an earlier attempt was lost.
+            Conditional::Lost(Some(row)) if row.requested_by() == Some(self.me()) => row,
+            Conditional::Lost(row) => return Err(Unplaced::Lost(row)),
+        };
         if let Some(from) = &self.seen.owner {
             let shard = &self.seen.shard;
             self.context.events.emit(&Event::LeaseRequested { shard, from });
         }
-        Ok(None)
+        Ok(())
     }
 
     /// Takes the request back; and gives the lease back if it came meanwhile, so that nobody waits for it to expire.
     async fn withdraw(&mut self) {
         let leases = &self.context.ports.leases;
         for _ in 0..WITHDRAWALS_MAX {
-            let asks = self.seen.requested_by() == Some(self.me());
-            let written = if self.seen.awaits_taking_up_by(self.me()) {
-                self.call(leases.update(&self.seen, &LeaseChange::Release)).await
-            } else if asks {
-                self.call(leases.request(&self.seen, None)).await
+            // The request may be on its way, or its answer was lost: only the row knows.
+            let row = match self.call(leases.get(&self.seen.shard)).await {
+                Ok(Some(row)) => row,
+                Ok(None) => return,
+                Err(error) => {
+                    self.report(&error);
+                    continue;
+                }
+            };
+            let written = if row.awaits_taking_up_by(self.me()) {
+                self.call(leases.update(&row, &LeaseChange::Release)).await
+            } else if row.requested_by() == Some(self.me()) {
+                self.call(leases.request(&row, None)).await
             } else {
-                // The request may be on its way, or its answer was lost.
-                self.call(leases.get(&self.seen.shard)).await.map(Conditional::Lost)
+                return;
             };
             match written {
-                Ok(Conditional::Applied(_) | Conditional::Lost(None)) => return,
-                Ok(Conditional::Lost(Some(row))) => self.seen = row,
-                Err(error) => self.context.events.emit(&Event::CoordinationFailed { error: &error }),
+                Ok(Conditional::Applied(_)) => return,
+                Ok(Conditional::Lost(_)) => {}
+                Err(error) => self.report(&error),
             }
         }
+    }
+
+    fn report(&self, error: &Error) {
+        self.context.events.emit(&Event::CoordinationFailed { error });
     }
 
     async fn call<T>(&self, call: impl Future<Output = Result<T>> + Send) -> Result<T> {
