@@ -43,7 +43,7 @@ pub struct WorkerSettings {
     /// next owner while the table is small. Default 500 ms.
     pub lease_scan_interval: Duration,
     /// What scans may cost, in DynamoDB read units a second: half a unit for each 4 KB, which is some eight rows. A larger
-    /// table is scanned less often, but at least once in a failover time. Default 5, which a table of 80 rows needs at
+    /// table is scanned less often, but at least once in a failover time. Default 5, which a table of 40 rows needs at
     /// the default interval.
     pub lease_read_units_per_second: u32,
     /// How long an owner that was asked for a lease may take to finish its batch and hand it over; then the lease is taken

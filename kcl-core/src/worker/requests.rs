@@ -98,7 +98,7 @@ async fn request(context: Context, seen: Lease) -> Request {
 
 /// Why a request is not in the row.
 enum Unplaced {
-    Lost(Option<Lease>),
+    Lost(Option<Box<Lease>>),
     Failed(Error),
 }
 
@@ -118,7 +118,7 @@ impl Asked<'_> {
         let deadline = Instant::now() + self.context.settings.hand_over_timeout;
         while let Err(error) = self.place().await {
             match error {
-                Unplaced::Lost(row) => return Ok(Answer::Lost(row)),
+                Unplaced::Lost(row) => return Ok(Answer::Lost(row.map(|row| *row))),
                 Unplaced::Failed(error) if !error.is_retryable() || Instant::now() >= deadline => {
                     return Err(error);
                 }
@@ -159,7 +159,7 @@ impl Asked<'_> {
             Conditional::Applied(row) => row,
             // The answer to an earlier attempt was lost.
             Conditional::Lost(Some(row)) if row.requested_by() == Some(self.me()) => row,
-            Conditional::Lost(row) => return Err(Unplaced::Lost(row)),
+            Conditional::Lost(row) => return Err(Unplaced::Lost(row.map(Box::new))),
         };
         if let Some(from) = &self.seen.owner {
             let shard = &self.seen.shard;
