@@ -14,6 +14,7 @@ const PURE: [&str; 6] = [
     "kcl-core/src/lease/assignment.rs",
     "kcl-core/src/lease/lease.rs",
     "kcl-core/src/lease/lease_book.rs",
+    "kcl-core/src/lease/obstacle.rs",
     "kcl-core/src/lease/lineage.rs",
     "kcl-core/src/lease/namesake.rs",
 ];
