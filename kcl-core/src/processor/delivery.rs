@@ -46,13 +46,13 @@ impl Delivery {
         retry: Retry,
         stopping: CancellationToken,
     ) -> Self {
-        let calls = Calls { shard, events, watch: CallWatch::new() };
+        let calls = Calls { shard, events, watch: CallWatch::default() };
         Self { calls, processor, checkpointer, retry, stopping, has_begun: false }
     }
 
     /// Reports calls that do not return, for ever. To be run by a task other than the one that makes them.
     pub(crate) fn report_busy_calls(&self) -> impl Future<Output = ()> + use<> {
-        self.calls.watch.report(self.calls.shard.clone(), self.calls.events.clone())
+        self.calls.watch.clone().report(self.calls.shard.clone(), self.calls.events.clone())
     }
 
     /// Calls `initialize` until it succeeds.
