@@ -6,7 +6,7 @@ use futures_util::future::{BoxFuture, try_join_all};
 use tokio::time::{Instant, sleep_until};
 
 use super::shard_consumer::Context;
-use super::table_scan::SCAN_TIMEOUT;
+use super::table_scan::SCAN_TIMEOUT_MAX;
 use super::worker::Ports;
 use crate::error::Result;
 use crate::event::{Event, Events};
@@ -147,7 +147,7 @@ async fn synchronize(context: Context) -> Result<Findings> {
     let now = MonotonicTime::default();
     let latest_since = ports.kinesis.now();
     let scan = ports.leases.list(Consistency::Strong);
-    let mut rows = within(SCAN_TIMEOUT, "scanning the lease table", scan).await?;
+    let mut rows = within(SCAN_TIMEOUT_MAX, "scanning the lease table", scan).await?;
     rows.retain(|row| row.shard.stream == settings.stream);
     let mut book = LeaseBook::new(settings.failover_time);
     book.observe_scan(rows, now);
