@@ -1,3 +1,6 @@
+mod histories;
+mod world;
+
 use std::time::Duration;
 
 use proptest::prelude::*;
