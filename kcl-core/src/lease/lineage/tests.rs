@@ -1,4 +1,5 @@
 mod histories;
+mod races;
 mod world;
 
 use std::time::Duration;

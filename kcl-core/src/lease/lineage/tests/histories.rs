@@ -12,7 +12,7 @@ enum Reshard {
     Merge(usize),
 }
 
-const POSITIONS: [fn(Tick) -> InitialPosition; 3] = [
+pub(super) const POSITIONS: [fn(Tick) -> InitialPosition; 3] = [
     |_| InitialPosition::TrimHorizon,
     |_| InitialPosition::Latest,
     |time| InitialPosition::AtTimestamp(Timestamp::from_millis(time)),

@@ -297,6 +297,7 @@ impl World {
 
     /// Once every open shard has begun and retention has taken all others, theirs are the only rows.
     pub(super) fn assert_no_row_is_left_over(&mut self) {
+        self.now = self.now.max(self.time());
         self.put_everywhere();
         self.settle();
         self.trim(self.now + 1);
