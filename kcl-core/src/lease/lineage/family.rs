@@ -27,11 +27,10 @@ impl<'a> Family<'a> {
         let mut parents: Parents<'a> =
             rows.iter().map(|(shard, row)| (*shard, row.parents.iter().collect())).collect();
         parents.extend(shards.iter().map(|(id, shard)| (*id, shard.parents().collect())));
+        let gone = gone(&shards, &parents);
+        bridge_gaps(&shards, &rows, &gone, &mut parents);
         let parents_first = parents_first(&parents);
-        let mut family = Self { shards, rows, parents, parents_first, gone: BTreeSet::new() };
-        family.find_gone();
-        family.bridge_gaps();
-        family
+        Self { shards, rows, parents, parents_first, gone }
     }
 
     /// All members, each after its parents.
@@ -68,39 +67,45 @@ impl<'a> Family<'a> {
         }
         passed
     }
+}
 
-    /// Retention takes parents before children. So an unlisted shard that follows a listed one is not gone: it is too
-    /// new for this list.
-    fn find_gone(&mut self) {
-        for shard in &self.parents_first {
-            let is_older_than_the_list =
-                |parent: &&ShardId| self.gone.contains(parent) || !self.parents.contains_key(*parent);
-            if !self.shards.contains_key(shard) && self.parents[shard].iter().all(is_older_than_the_list) {
-                self.gone.insert(shard);
-            }
+/// The shards that retention has taken, of which only the rows are left. It takes parents before children, so an
+/// unlisted shard that follows a listed one is not gone: it is too new for this list.
+fn gone<'a>(shards: &BTreeMap<&ShardId, &Shard>, parents: &Parents<'a>) -> BTreeSet<&'a ShardId> {
+    let mut gone = BTreeSet::new();
+    for shard in parents_first(parents) {
+        let is_older_than_the_list =
+            |parent: &&ShardId| gone.contains(parent) || !parents.contains_key(*parent);
+        if !shards.contains_key(shard) && parents[shard].iter().all(is_older_than_the_list) {
+            gone.insert(shard);
         }
-        // None of them follows a shard that is not gone.
-        let gone = &self.gone;
-        self.parents_first.sort_by_key(|shard| !gone.contains(shard));
     }
+    gone
+}
 
-    /// A listed shard whose parent is neither listed nor has a row follows, over that gap, every shard that is gone and
-    /// had some of its hash keys: each hash key is in one shard at a time.
-    fn bridge_gaps(&mut self) {
-        let known_range =
-            |shard: &&'a ShardId| self.rows[*shard].hash_key_range.unwrap_or(HashKeyRange::FULL);
-        let gone: Vec<_> = self.gone.iter().map(|shard| (*shard, known_range(shard))).collect();
-        if gone.is_empty() {
-            return;
-        }
-        for (shard_id, shard) in &self.shards {
-            let is_unknown = |parent: &ShardId| !self.parents.contains_key(parent);
-            if shard.parents().any(is_unknown) {
-                let before = gone.iter().filter(|(_, range)| range.overlaps(shard.hash_key_range));
-                let before: Vec<_> = before.map(|(shard, _)| *shard).collect();
-                self.parents.entry(shard_id).or_default().extend(before);
-            }
-        }
+/// A listed shard whose parent is neither listed nor has a row follows, over that gap, every earlier shard that had some
+/// of its hash keys: each hash key is in one shard at a time.
+fn bridge_gaps<'a>(
+    shards: &BTreeMap<&'a ShardId, &'a Shard>,
+    rows: &BTreeMap<&'a ShardId, &'a Lease>,
+    gone: &BTreeSet<&'a ShardId>,
+    parents: &mut Parents<'a>,
+) {
+    let is_unknown = |parent: &ShardId| !parents.contains_key(parent);
+    let after_a_gap: Vec<&Shard> =
+        shards.values().copied().filter(|shard| shard.parents().any(is_unknown)).collect();
+    let range_of_row = |shard: &ShardId| rows[shard].hash_key_range.unwrap_or(HashKeyRange::FULL);
+    let gone: Vec<_> = gone.iter().map(|shard| (*shard, range_of_row(shard))).collect();
+    let mut closed: Vec<&Shard> = shards.values().copied().filter(|shard| !shard.is_open()).collect();
+    closed.sort_by_key(|shard| &shard.starting_sequence_number);
+    for shard in after_a_gap {
+        let is_earlier = |other: &&Shard| other.starting_sequence_number < shard.starting_sequence_number;
+        let earlier = closed.split_at(closed.partition_point(is_earlier)).0.iter();
+        let earlier = earlier.map(|shard| (&shard.shard_id, shard.hash_key_range));
+        let had_its_keys =
+            earlier.chain(gone.iter().copied()).filter(|(_, range)| range.overlaps(shard.hash_key_range));
+        let before = had_its_keys.map(|(shard, _)| shard);
+        parents.entry(&shard.shard_id).or_default().extend(before);
     }
 }
 
