@@ -21,8 +21,7 @@ use crate::model::{Checkpoint, InitialPosition, Shard, ShardId, ShardKey, Stream
 ///   missed. Under `AT_TIMESTAMP` that is the sentinel of the same name, as long as none of the rows it follows has
 ///   begun: a child of a shard that closed before the time must not deliver what arrived before it. Afterwards the time
 ///   in the settings may be another one;
-/// * any other starts at the initial position. Under `LATEST` a closed shard then needs no row at all, unless the row
-///   of a child shows that it had one.
+/// * any other starts at the initial position. Under `LATEST` a closed shard then needs no row at all.
 ///
 /// The rows must have been read after the list was: a row that the caller has not seen may be what a shard follows.
 pub(crate) fn leases_to_create(
@@ -31,25 +30,34 @@ pub(crate) fn leases_to_create(
     book: &LeaseBook,
     initial_position: InitialPosition,
 ) -> Vec<Lease> {
+    let has_row = |shard: &Shard| book.get(&key(stream, shard)).is_some();
+    if shards.iter().all(has_row) {
+        return Vec::new();
+    }
     let family = Family::new(stream, shards, book);
     let passed = family.passed();
-    let followers = Followers::of(&family);
+    let members = family.parents_first();
+    // Whoever has a child is closed, though a page of the list that is older than the child's may show it as open.
+    let followed: BTreeSet<&ShardId> =
+        members.iter().flat_map(|member| family.parents(member).iter().copied()).collect();
+    let start_of = |shard: &Shard, past: Past| {
+        let is_open = shard.is_open() && !followed.contains(&shard.shard_id);
+        start(initial_position, past, is_open).filter(|_| !passed.contains(&shard.shard_id))
+    };
     let mut leases = Vec::new();
     let mut pasts: BTreeMap<&ShardId, Past> = BTreeMap::new();
-    for shard_id in family.parents_first() {
-        let parents = family.parents(shard_id).iter();
-        let past = parents.filter_map(|parent| pasts.get(parent)).max().copied().unwrap_or_default();
-        let mut own = family.row(shard_id).map(Past::with);
-        if let Some(shard) = family.shard(shard_id)
-            && own.is_none()
-            && !passed.contains(shard_id)
-            && let Some(checkpoint) = start(shard, past, &followers, initial_position)
+    for member in members {
+        let parents = family.parents(member).iter();
+        let mut past = parents.filter_map(|parent| pasts.get(parent)).max().copied().unwrap_or_default();
+        if let Some(row) = family.row(member) {
+            past = past.max(Past::with(row));
+        } else if let Some(shard) = family.shard(member)
+            && let Some(checkpoint) = start_of(shard, past)
         {
-            // The listing is no snapshot: it may show a parent as open beside its child.
-            own = Some(Past::Row);
             leases.push(new_lease(stream, shard, checkpoint));
+            past = past.max(Past::Row);
         }
-        pasts.insert(shard_id, past.max(own.unwrap_or_default()));
+        pasts.insert(member, past);
     }
     leases
 }
@@ -72,44 +80,11 @@ impl Past {
     }
 }
 
-/// What the rows of children say of parents that have none, if they have not begun.
-struct Followers<'a> {
-    /// Parents of rows at `LATEST`: reading begins after them.
-    at_latest: BTreeSet<&'a ShardId>,
-    /// Parents of rows at the beginning of their shards, which are only made to follow others: these had rows.
-    at_beginning: BTreeSet<&'a ShardId>,
-}
-
-impl<'a> Followers<'a> {
-    fn of(family: &Family<'a>) -> Self {
-        let parents = |is_wanted: fn(&Checkpoint) -> bool| -> BTreeSet<&'a ShardId> {
-            let has_such_a_row =
-                |shard: &&&ShardId| family.row(shard).is_some_and(|row| is_wanted(&row.checkpoint));
-            let children = family.parents_first().iter().filter(has_such_a_row);
-            children.flat_map(|child| family.parents(child).iter().copied()).collect()
-        };
-        Self {
-            at_latest: parents(|checkpoint| *checkpoint == Checkpoint::Latest),
-            at_beginning: parents(|checkpoint| {
-                matches!(checkpoint, Checkpoint::TrimHorizon | Checkpoint::AtTimestamp)
-            }),
-        }
-    }
-}
-
 /// Where the first owner of a shard starts; `None` if nobody needs to read it.
-fn start(
-    shard: &Shard,
-    past: Past,
-    followers: &Followers<'_>,
-    initial_position: InitialPosition,
-) -> Option<Checkpoint> {
-    let had_a_row = followers.at_beginning.contains(&shard.shard_id);
-    // Whoever has a child is closed, though an old list may show it as open.
-    let is_closed = !shard.is_open() || followers.at_latest.contains(&shard.shard_id);
+fn start(initial_position: InitialPosition, past: Past, is_open: bool) -> Option<Checkpoint> {
     match initial_position {
-        InitialPosition::Latest if past > Past::Unknown || had_a_row => Some(Checkpoint::TrimHorizon),
-        InitialPosition::Latest if is_closed => None,
+        InitialPosition::Latest if past > Past::Unknown => Some(Checkpoint::TrimHorizon),
+        InitialPosition::Latest if !is_open => None,
         InitialPosition::AtTimestamp(_) if past == Past::BegunRow => Some(Checkpoint::TrimHorizon),
         position => Some(position.sentinel()),
     }
@@ -137,6 +112,11 @@ pub(crate) fn unfinished_parents(lease: &Lease, book: &LeaseBook) -> Vec<ShardId
 ///
 /// A row goes with or after those of its parents. Otherwise one that stays would name a child that seems to be missing.
 pub(crate) fn leases_to_delete(stream: &StreamId, shards: &[Shard], book: &LeaseBook) -> Vec<Lease> {
+    let listed: BTreeSet<&ShardId> = shards.iter().map(|shard| &shard.shard_id).collect();
+    let may_be_of_no_use = |row: &Lease| row.is_finished() && !listed.contains(&row.shard.shard_id);
+    if !book.leases().any(may_be_of_no_use) {
+        return Vec::new();
+    }
     let family = Family::new(stream, shards, book);
     let passed = family.passed();
     let members = family.parents_first();
@@ -165,34 +145,33 @@ pub(crate) fn leases_to_delete(stream: &StreamId, shards: &[Shard], book: &Lease
 /// Finished shards with a child, as far as the rows name them, that has no row: their last owner did not get so far. A
 /// child whose own children have begun was finished and cleaned up.
 pub(crate) fn ended_without_children(book: &LeaseBook) -> BTreeSet<ShardKey> {
-    let lacks_a_child = |lease: &Lease, is_made: &dyn Fn(&ShardKey) -> bool| {
-        lease.children.iter().any(|child| !is_made(&lease.shard.sibling(child)))
-    };
     let finished = book.leases().filter(|lease| lease.is_finished());
-    let suspects: Vec<_> =
-        finished.filter(|lease| lacks_a_child(lease, &|child| book.get(child).is_some())).collect();
-    if suspects.is_empty() {
-        return BTreeSet::new();
+    let children = finished.flat_map(|lease| {
+        lease.children.iter().map(|child| (lease.shard.clone(), lease.shard.sibling(child)))
+    });
+    let mut missing: Vec<(ShardKey, ShardKey)> =
+        children.filter(|(_, child)| book.get(child).is_none()).collect();
+    if !missing.is_empty() {
+        let begun = book.leases().filter(|lease| lease.checkpoint.has_begun());
+        let passed: BTreeSet<ShardKey> =
+            begun.flat_map(|lease| lease.parents.iter().map(|parent| lease.shard.sibling(parent))).collect();
+        missing.retain(|(_, child)| !passed.contains(child));
     }
-    let begun = book.leases().filter(|lease| lease.checkpoint.has_begun());
-    let passed: BTreeSet<ShardKey> =
-        begun.flat_map(|lease| lease.parents.iter().map(|parent| lease.shard.sibling(parent))).collect();
-    let is_made = |child: &ShardKey| book.get(child).is_some() || passed.contains(child);
-    let ended = suspects.into_iter().filter(|lease| lacks_a_child(lease, &is_made));
-    ended.map(|lease| lease.shard.clone()).collect()
+    missing.into_iter().map(|(parent, _)| parent).collect()
 }
 
 /// Shards that take new records although the rows say that they have ended, their own or those of shards that follow
 /// them: the rows are those of an earlier stream of the same name, or somebody has changed them.
 pub(crate) fn finished_but_open(stream: &StreamId, shards: &[Shard], book: &LeaseBook) -> Vec<ShardKey> {
-    let family = Family::new(stream, shards, book);
-    let passed = family.passed();
-    let has_ended = |shard: &&Shard| match family.row(&shard.shard_id) {
-        Some(row) => row.is_finished(),
-        None => passed.contains(&shard.shard_id),
-    };
-    let open = shards.iter().filter(|shard| shard.is_open());
-    open.filter(has_ended).map(|shard| key(stream, shard)).collect()
+    let will_be_read = |shard: &ShardKey| book.get(shard).is_some_and(|row| !row.is_finished());
+    let open = shards.iter().filter(|shard| shard.is_open()).map(|shard| key(stream, shard));
+    let mut suspects: Vec<ShardKey> = open.filter(|shard| !will_be_read(shard)).collect();
+    if !suspects.is_empty() {
+        let family = Family::new(stream, shards, book);
+        let passed = family.passed();
+        suspects.retain(|shard| family.row(&shard.shard_id).is_some() || passed.contains(&shard.shard_id));
+    }
+    suspects
 }
 
 fn key(stream: &StreamId, shard: &Shard) -> ShardKey {

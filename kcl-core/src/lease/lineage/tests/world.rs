@@ -176,6 +176,17 @@ impl World {
         }
     }
 
+    /// Somebody deletes the row of a shard that is not read to its end, and the next sync comes before anything else.
+    /// Under `LATEST` only of a shard that follows one with a row; nothing could tell that others were ever read.
+    pub(super) fn lose_row(&mut self, shard: usize) {
+        let follows = self.shards[shard].ancestors.iter().any(|ancestor| self.row(*ancestor).is_some());
+        let can_tell = follows || self.position != InitialPosition::Latest;
+        if can_tell && self.row(shard).is_some_and(|row| !row.is_finished()) {
+            self.table.forget(&Self::key(shard));
+            self.sync();
+        }
+    }
+
     /// A whole sync at once. Returns how many rows it created and deleted.
     pub(super) fn sync(&mut self) -> (usize, usize) {
         let shards = self.list();
