@@ -55,7 +55,6 @@ pub(crate) fn leases_to_create(
             && let Some(checkpoint) = start_of(shard, past)
         {
             leases.push(new_lease(stream, shard, checkpoint));
-            past = past.max(Past::Row);
         }
         pasts.insert(member, past);
     }
@@ -68,7 +67,7 @@ enum Past {
     /// No ancestor has a row.
     #[default]
     Unknown,
-    /// An ancestor has a row, or gets one in the same pass.
+    /// An ancestor has a row.
     Row,
     /// An ancestor's row has begun.
     BegunRow,
@@ -160,18 +159,14 @@ pub(crate) fn ended_without_children(book: &LeaseBook) -> BTreeSet<ShardKey> {
     missing.into_iter().map(|(parent, _)| parent).collect()
 }
 
-/// Shards that take new records although the rows say that they have ended, their own or those of shards that follow
-/// them: the rows are those of an earlier stream of the same name, or somebody has changed them.
+/// Shards that take new records although the rows say that they have ended, their own or, if a sync made them none, those
+/// of shards that follow them: the rows are those of an earlier stream of the same name, or somebody has changed them.
+///
+/// To be asked after a sync.
 pub(crate) fn finished_but_open(stream: &StreamId, shards: &[Shard], book: &LeaseBook) -> Vec<ShardKey> {
     let will_be_read = |shard: &ShardKey| book.get(shard).is_some_and(|row| !row.is_finished());
     let open = shards.iter().filter(|shard| shard.is_open()).map(|shard| key(stream, shard));
-    let mut suspects: Vec<ShardKey> = open.filter(|shard| !will_be_read(shard)).collect();
-    if !suspects.is_empty() {
-        let family = Family::new(stream, shards, book);
-        let passed = family.passed();
-        suspects.retain(|shard| family.row(&shard.shard_id).is_some() || passed.contains(&shard.shard_id));
-    }
-    suspects
+    open.filter(|shard| !will_be_read(shard)).collect()
 }
 
 fn key(stream: &StreamId, shard: &Shard) -> ShardKey {

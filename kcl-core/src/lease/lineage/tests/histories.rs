@@ -4,7 +4,7 @@
 use proptest::prelude::*;
 
 use super::world::{Tick, World};
-use crate::model::{InitialPosition, Timestamp};
+use crate::model::{Checkpoint, InitialPosition, Timestamp};
 
 #[derive(Debug, Clone, Copy)]
 enum Reshard {
@@ -48,13 +48,17 @@ fn live_through(history: &[Reshard], start: usize, stop: usize, position: fn(Tic
             started_at = world.tick();
             world.position = position(started_at);
             world.sync();
-            (0..world.shards.len()).for_each(|shard| world.read(shard, 0));
+            for shard in 0..world.shards.len() {
+                world.read(shard, 0);
+            }
         }
         world.put_everywhere();
         if (start..=stop).contains(&step) {
             world.settle();
         }
-        history.get(step).into_iter().for_each(|reshard| apply(&mut world, *reshard));
+        if let Some(reshard) = history.get(step) {
+            apply(&mut world, *reshard);
+        }
         world.put_everywhere();
     }
     world.settle();
@@ -70,7 +74,9 @@ fn live_through(history: &[Reshard], start: usize, stop: usize, position: fn(Tic
 fn every_history_of_three_reshards_from_every_position_with_every_down_time_delivers_what_is_promised() {
     for history in histories(2, 3) {
         for (start, stop) in (0..=3).flat_map(|start| (start..=3).map(move |stop| (start, stop))) {
-            POSITIONS.iter().for_each(|position| live_through(&history, start, stop, *position));
+            for position in &POSITIONS {
+                live_through(&history, start, stop, *position);
+            }
         }
     }
 }
@@ -103,12 +109,14 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 
 /// Deletes the rows that Java would: finished, with children that all have rows which are not at their beginning, and
 /// no parent's row left. The shard may still be listed.
-pub(super) fn java_clean_up(world: &mut World) {
+fn java_clean_up(world: &mut World) {
     for shard in 0..world.shards.len() {
         let Some(row) = world.row(shard).cloned() else { continue };
         let is_started = |child: usize| {
-            use crate::model::Checkpoint::{AtTimestamp, TrimHorizon};
-            world.row(child).is_some_and(|row| !matches!(row.checkpoint, TrimHorizon | AtTimestamp))
+            let row = world.row(child);
+            row.is_some_and(|row| {
+                !matches!(row.checkpoint, Checkpoint::TrimHorizon | Checkpoint::AtTimestamp)
+            })
         };
         let parents_are_gone = world.shards[shard].parents.iter().all(|parent| world.row(*parent).is_none());
         let children = world.children(shard);
@@ -157,7 +165,9 @@ proptest! {
         let start = world.tick();
         world.position = POSITIONS[position](start);
         world.sync();
-        after.iter().for_each(|step| take_step(&mut world, step));
+        for step in &after {
+            take_step(&mut world, step);
+        }
         world.settle();
         world.assert_complete();
         world.assert_no_duplicate();

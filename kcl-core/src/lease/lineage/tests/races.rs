@@ -161,7 +161,9 @@ proptest! {
     #[test]
     fn two_workers_that_compare_at_once_promise_every_record_once(steps in steps(), position in 0..3_usize) {
         let mut race = Race::new(POSITIONS[position](20), 4);
-        steps.iter().for_each(|step| race.take(step));
+        for step in &steps {
+            race.take(step);
+        }
         race.heal();
         race.world.assert_complete();
         race.world.assert_no_duplicate();
@@ -179,7 +181,9 @@ proptest! {
     #[test]
     fn a_list_that_flaps_moves_no_row_to_and_fro(steps in steps(), position in 0..3_usize) {
         let mut race = Race::new(POSITIONS[position](20), 4);
-        steps.iter().for_each(|step| race.take(step));
+        for step in &steps {
+            race.take(step);
+        }
         race.heal();
         let mut deleted = BTreeSet::new();
         for (_, shards) in race.lists.iter().rev().take(2).cycle().take(6) {

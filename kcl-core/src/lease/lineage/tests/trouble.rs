@@ -30,7 +30,9 @@ fn row_of(shards: &[Shard], number: usize, checkpoint: Checkpoint) -> Lease {
 
 fn table(rows: impl IntoIterator<Item = Lease>) -> LeaseBook {
     let mut book = book(&[]);
-    rows.into_iter().for_each(|row| book.observe(row, MonotonicTime::default()));
+    for row in rows {
+        book.observe(row, MonotonicTime::default());
+    }
     book
 }
 
@@ -53,6 +55,7 @@ fn a_child_of_a_parent_that_expired_starts() {
         assert_eq!(leases.len(), 2);
         for lease in leases {
             assert_eq!(lease.checkpoint, position.sentinel());
+            assert_eq!(lease.hash_key_range, Some(HashKeyRange::FULL));
             assert_eq!((&lease.parents[..], unfinished_parents(&lease, &rows)), (&[id(0)][..], Vec::new()));
         }
     }
@@ -101,6 +104,15 @@ fn a_shard_starts_at_its_beginning_though_the_shards_between_it_and_a_row_are_go
     }
 }
 
+/// The first page of the list is from before retention took 0 and 1, the second from after it.
+#[test]
+fn a_gap_in_the_list_does_not_hide_that_a_shard_follows_one_with_a_row() {
+    let family = shards(&[&[], &[0], &[1]]);
+    let rows = table([row_of(&family, 0, Checkpoint::ShardEnd)]);
+    let leases = leases_to_create(&stream(), &listed(&family, &[0, 2]), &rows, InitialPosition::Latest);
+    assert_eq!(leases[0].checkpoint, Checkpoint::TrimHorizon);
+}
+
 #[test]
 fn a_gap_leads_only_to_shards_that_had_the_same_hash_keys() {
     let mut family = shards(&[&[], &[], &[1], &[2]]);
@@ -140,6 +152,25 @@ fn a_row_that_is_too_new_for_the_list_is_not_deleted() {
     assert_eq!(deleted(&[2]), 2);
 }
 
+/// Its owner will find that it is gone, and say so.
+#[test]
+fn a_row_that_is_not_finished_is_not_deleted() {
+    let shards = shards(&[&[], &[0], &[], &[2]]);
+    let rows = [(0, at("7")), (1, at("7")), (2, Checkpoint::ShardEnd), (3, at("7"))];
+    let rows = table(rows.map(|(number, checkpoint)| row_of(&shards, number, checkpoint)));
+    let deleted = leases_to_delete(&stream(), &listed(&shards, &[1, 3]), &rows);
+    assert_eq!(deleted.into_iter().map(|row| row.shard.shard_id).collect::<Vec<_>>(), [id(2)]);
+}
+
+#[test]
+fn a_finished_row_that_no_known_shard_follows_is_not_deleted() {
+    let mut shards = shards(&[&[], &[0], &[]]);
+    shards[0].hash_key_range = HashKeyRange { start: 0, end: 9 };
+    shards[2].hash_key_range = HashKeyRange { start: 10, end: u128::MAX };
+    let rows = table([row_of(&shards, 0, Checkpoint::ShardEnd), row_of(&shards, 2, at("7"))]);
+    assert!(leases_to_delete(&stream(), &listed(&shards, &[2]), &rows).is_empty());
+}
+
 /// Else the parent's row would name a child that seems to be missing.
 #[test]
 fn a_finished_row_does_not_go_before_its_parents() {
@@ -161,15 +192,19 @@ fn an_ended_shard_whose_child_was_cleaned_up_does_not_ask_for_it_for_ever() {
     assert_eq!(ended_without_children(&rows), BTreeSet::from([parent.shard]));
 }
 
-/// Rows of an earlier stream of the same name.
+/// Rows of an earlier stream of the same name: it cannot be told from a list that is too old, unless it lasts.
 #[test]
-fn an_open_shard_that_begun_rows_follow_is_noticed() {
+fn an_open_shard_that_is_made_no_row_for_the_rows_that_follow_it_is_noticed() {
     let shards = shards(SPLIT);
-    let rows = table([row_of(&shards, 1, at("7"))]);
     let mut new = listed(&shards, &[0]);
     new[0].ending_sequence_number = None;
-    assert_eq!(finished_but_open(&stream(), &new, &rows), [ShardKey::new(stream(), id(0))]);
-    assert!(finished_but_open(&stream(), &shards, &rows).is_empty());
+    for (row, position) in
+        [(at("7"), InitialPosition::TrimHorizon), (Checkpoint::Latest, InitialPosition::Latest)]
+    {
+        let rows = table([row_of(&shards, 1, row)]);
+        assert!(leases_to_create(&stream(), &new, &rows, position).is_empty());
+        assert_eq!(finished_but_open(&stream(), &new, &rows), [ShardKey::new(stream(), id(0))]);
+    }
 }
 
 #[test]
@@ -211,7 +246,9 @@ proptest! {
     ) {
         let mut world = World::new(2, POSITIONS[position](1));
         world.sync();
-        (0..2).for_each(|shard| world.read(shard, 0));
+        for shard in 0..2 {
+            world.read(shard, 0);
+        }
         for (kind, place) in steps {
             let open = world.open();
             let any_shard = place.index(world.shards.len());
@@ -248,9 +285,13 @@ proptest! {
             shards.iter().zip(&states).filter(|(_, (_, is_listed))| *is_listed).map(|(shard, _)| shard.clone()).collect();
         let mut sync = || {
             let missing = leases_to_create(&stream(), &listed, &rows, EVERY_POSITION[position]);
-            missing.iter().for_each(|lease| rows.observe(lease.clone(), MonotonicTime::default()));
+            for lease in &missing {
+                rows.observe(lease.clone(), MonotonicTime::default());
+            }
             let useless = leases_to_delete(&stream(), &listed, &rows);
-            useless.iter().for_each(|row| rows.forget(&row.shard));
+            for row in &useless {
+                rows.forget(&row.shard);
+            }
             (missing.len(), useless.len())
         };
         sync();

@@ -96,7 +96,9 @@ impl World {
     }
 
     pub(super) fn put_everywhere(&mut self) {
-        self.open().into_iter().for_each(|shard| self.put(shard));
+        for shard in self.open() {
+            self.put(shard);
+        }
     }
 
     pub(super) fn split(&mut self, shard: usize) {
@@ -191,9 +193,13 @@ impl World {
     pub(super) fn sync(&mut self) -> (usize, usize) {
         let shards = self.list();
         let missing = leases_to_create(&stream(), &shards, &self.table, self.position);
-        missing.iter().for_each(|lease| self.create(lease.clone()));
+        for lease in &missing {
+            self.create(lease.clone());
+        }
         let useless = leases_to_delete(&stream(), &shards, &self.table);
-        useless.iter().for_each(|lease| self.delete(lease));
+        for lease in &useless {
+            self.delete(lease);
+        }
         (missing.len(), useless.len())
     }
 
@@ -272,7 +278,9 @@ impl World {
             let rows = |world: &Self| -> Vec<Lease> { world.table.leases().cloned().collect() };
             let before = rows(self);
             self.sync();
-            (0..self.shards.len()).for_each(|shard| self.read(shard, usize::MAX));
+            for shard in 0..self.shards.len() {
+                self.read(shard, usize::MAX);
+            }
             if rows(self) == before {
                 assert_eq!(self.sync(), (0, 0), "a sync that settled");
                 return;
