@@ -93,6 +93,8 @@ async fn a_slow_scan_beside_a_split_starts_no_child_at_the_tip_under_latest() {
     fleet.split(&shard_id(0));
     fleet.put(20);
     sleep(secs(120)).await;
-    let rows = fleet.rows().await;
-    assert_eq!(fleet.oracle.outstanding(), 0, "{rows:#?}");
+    assert_eq!(fleet.assert_good(), 0);
+    let events = fleet.events.lock().unwrap();
+    let mut made = events.iter().filter(|(_, event)| event.starts_with("b: LeaseCreated"));
+    assert!(made.all(|(_, event)| event.contains("checkpoint: TrimHorizon")), "{events:#?}");
 }
