@@ -141,17 +141,18 @@ impl ShardSync {
     }
 }
 
-/// One sync. It reads the table consistently, since a row that a stale scan lacks could be made at another position.
+/// One sync. It lists before it reads the table, and reads that consistently: what a listed shard follows has its row by
+/// then, if it ever had one, so no shard starts at the tip that should follow another.
 async fn synchronize(context: Context) -> Result<Findings> {
     let Context { settings, ports, events, .. } = &context;
     let now = MonotonicTime::default();
     let latest_since = ports.kinesis.now();
+    let shards = list_all_shards(&*ports.kinesis, &settings.stream).await?;
     let scan = ports.leases.list(Consistency::Strong);
     let mut rows = within(SCAN_TIMEOUT_MAX, "scanning the lease table", scan).await?;
     rows.retain(|row| row.shard.stream == settings.stream);
     let mut book = LeaseBook::new(settings.failover_time);
     book.observe_scan(rows, now);
-    let shards = list_all_shards(&*ports.kinesis, &settings.stream).await?;
     let mut missing = lineage::leases_to_create(&settings.stream, &shards, &book, settings.initial_position);
     for lease in missing.iter_mut().filter(|lease| lease.checkpoint == Checkpoint::Latest) {
         lease.latest_since = Some(latest_since);
