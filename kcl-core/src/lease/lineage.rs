@@ -106,6 +106,13 @@ pub(crate) fn unfinished_parents(lease: &Lease, book: &LeaseBook) -> Vec<ShardId
     lease.parents.iter().filter(is_unfinished).cloned().collect()
 }
 
+/// True if a lease has not begun, and a parent of it has no row. The parent was never needed, or has left the stream; or
+/// somebody has deleted the row of a parent that is not finished. Only a sync can tell.
+pub(crate) fn has_unknown_parents(lease: &Lease, book: &LeaseBook) -> bool {
+    let is_unknown = |parent: &ShardId| book.get(&lease.shard.sibling(parent)).is_none();
+    !lease.checkpoint.has_begun() && lease.parents.iter().any(is_unknown)
+}
+
 /// Finished rows that are of no use any more, parents before children: the stream no longer lists the shard, so the row
 /// does not keep it from being made again, and rows that follow it have begun, all of them, so none looks back to it.
 ///
