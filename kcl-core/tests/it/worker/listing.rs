@@ -90,11 +90,11 @@ async fn a_shard_that_is_gone_is_not_stuck_by_a_listing_that_hangs() {
 
 /// A processor that takes two seconds to begin.
 struct Gate {
-    oracle: Arc<kcl_core::testing::DeliveryOracle>,
+    oracle: Arc<DeliveryOracle>,
 }
 
 struct Gated {
-    oracle: Arc<kcl_core::testing::DeliveryOracle>,
+    oracle: Arc<DeliveryOracle>,
 }
 
 impl ProcessorFactory for Gate {
