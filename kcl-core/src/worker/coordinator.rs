@@ -17,7 +17,7 @@ use super::takes::{Take, Takes};
 use super::worker::Ports;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, Events};
-use crate::lease::assignment::{Situation, Stance, due_leases};
+use crate::lease::assignment::{Due, Situation, Stance, due_leases};
 use crate::lease::{Lease, LeaseBook, NamesakeWatch, Taken, lineage};
 use crate::model::{MonotonicTime, ShardKey};
 use crate::processor::ProcessorFactory;
@@ -57,6 +57,8 @@ pub(super) struct Coordinator {
     standstill: Standstill,
     /// The last scan showed this worker to the others.
     is_introduced: bool,
+    /// What is left to do of the last decision; `None` if what was seen since calls for a new one.
+    due: Option<Due>,
     /// What has worked once.
     proven: BTreeSet<Step>,
 }
@@ -92,6 +94,7 @@ impl Coordinator {
             requests: Requests::new(context.clone()),
             standstill: Standstill::default(),
             is_introduced: false,
+            due: None,
             proven: BTreeSet::new(),
             context,
         }
@@ -171,6 +174,7 @@ impl Coordinator {
         let Context { settings, events, .. } = context;
         let me = &settings.worker_id;
         book.observe_scan(rows, now);
+        self.due = None;
         consumers.observe(book);
         takes.forget_races();
         sync.look(book, now);
@@ -185,8 +189,31 @@ impl Coordinator {
 
     /// Begins to take and to ask for what is due, as far as there is room.
     fn take_due_leases(&mut self) {
+        let mut due = self.due.take().unwrap_or_else(|| self.decide());
+        let takes = due.take.len().min(self.takes.room());
+        for lease in self.rows(due.take.drain(..takes)) {
+            self.take(lease);
+        }
+        let requests = due.ask.len().min(self.requests.room());
+        let asked = self.rows(due.ask.drain(..requests));
+        if !self.is_introduced && !asked.is_empty() {
+            self.scan.bring_forward_to(Instant::now() + self.context.settings.lease_scan_interval);
+        }
+        for lease in asked {
+            self.requests.start(lease);
+        }
+        self.due = Some(due);
+    }
+
+    /// The rows of leases that are still to be taken or asked for.
+    fn rows(&self, shards: impl Iterator<Item = ShardKey>) -> Vec<Lease> {
+        let rows = shards.filter_map(|shard| self.book.get(&shard));
+        rows.filter(|lease| !matches!(self.stance(lease), Stance::Mine | Stance::Off)).cloned().collect()
+    }
+
+    fn decide(&self) -> Due {
         let settings = &self.context.settings;
-        let due = due_leases(&Situation {
+        due_leases(&Situation {
             book: &self.book,
             me: &settings.worker_id,
             stance: &|lease| self.stance(lease),
@@ -195,20 +222,7 @@ impl Coordinator {
             unclaimed_after: settings.failover_time * UNCLAIMED_AFTER_FAILOVER_TIMES,
             request_lifetime: settings.hand_over_timeout + settings.failover_time,
             now: self.now(),
-        });
-        let rows = |shards: Vec<ShardKey>, room: usize| -> Vec<Lease> {
-            shards.iter().filter_map(|shard| self.book.get(shard)).take(room).cloned().collect()
-        };
-        let (take, ask) = (rows(due.take, self.takes.room()), rows(due.ask, self.requests.room()));
-        for lease in take {
-            self.take(lease);
-        }
-        if !self.is_introduced && !ask.is_empty() {
-            self.scan.bring_forward_to(Instant::now() + self.context.settings.lease_scan_interval);
-        }
-        for lease in ask {
-            self.requests.start(lease);
-        }
+        })
     }
 
     fn take(&mut self, lease: Lease) {
@@ -227,8 +241,8 @@ impl Coordinator {
         if self.is_mine(shard) {
             return Stance::Mine;
         }
-        let waits = !lineage::unfinished_parents(lease, &self.book).is_empty()
-            || !self.sync.knows_parents_of(shard);
+        let waits =
+            !lineage::unfinished_parents(lease, &self.book).is_empty() || !self.sync.knows_parents_of(shard);
         if waits || self.consumers.is_resting(shard) || self.takes.is_barred(shard) {
             return Stance::Off;
         }
@@ -260,8 +274,7 @@ impl Coordinator {
                     self.scan.bring_forward_to(Instant::now());
                 }
             }
-            Some(Taken::Lost(Some(row))) => self.book.observe(*row, now),
-            Some(Taken::Lost(None)) => self.book.forget(&seen.shard),
+            Some(Taken::Lost(row)) => self.correct(&seen.shard, row.map(|row| *row)),
             None => {}
         }
         Ok(())
@@ -274,11 +287,19 @@ impl Coordinator {
                 self.book.observe(row.clone(), now);
                 self.take(row);
             }
-            Some(Answer::Lost(Some(row))) => self.book.observe(row, now),
-            Some(Answer::Lost(None)) => self.book.forget(&request.shard),
+            Some(Answer::Lost(row)) => self.correct(&request.shard, row),
             None => {}
         }
         Ok(())
+    }
+
+    /// The row is not as it was when something was decided about it.
+    fn correct(&mut self, shard: &ShardKey, row: Option<Lease>) {
+        match row {
+            Some(row) => self.book.observe(row, self.now()),
+            None => self.book.forget(shard),
+        }
+        self.due = None;
     }
 
     /// Reports an error after which the step is tried again, or fails with one that ends the worker. One bad row is no

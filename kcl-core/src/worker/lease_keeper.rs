@@ -51,12 +51,10 @@ impl LeaseKeeper {
         let Self { lease, failover_time, .. } = self;
         let mut rng = fastrand::Rng::with_seed(self.seed);
         loop {
+            let age = failover_time.mul_f64(RENEWAL_SHARE + JITTER_SHARE * rng.f64());
             // A checkpoint is a renewal: wait until the last write, whatever it was, is old enough.
-            let share = RENEWAL_SHARE + JITTER_SHARE * rng.f64();
-            let due = lease.written_at() + failover_time.mul_f64(share);
-            if Instant::now() < due {
-                sleep_until(due).await;
-                continue;
+            while Instant::now() < lease.written_at() + age {
+                sleep_until(lease.written_at() + age).await;
             }
             let Err(error) = lease.renew().await else { continue };
             if error.kind() == ErrorKind::LeaseLost {

@@ -143,6 +143,10 @@ impl Asked<'_> {
             if self.seen.awaits_taking_up_by(self.me()) {
                 return Ok(Answer::HandedOver(self.seen.clone()));
             }
+            if is_owner_gone {
+                // It may come back, and must not hand the lease to a worker that has stopped waiting.
+                self.withdraw().await;
+            }
             if self.seen.requested_by() != Some(self.me()) || is_owner_gone {
                 return Ok(Answer::Lost(Some(self.seen.clone())));
             }
