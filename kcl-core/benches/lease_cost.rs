@@ -107,7 +107,7 @@ impl Cost {
             LeaseCall::Get(_) => self.gets += 1,
             LeaseCall::Update(_, LeaseChange::Checkpoint { .. }) => self.checkpoints += 1,
             LeaseCall::Create(_) | LeaseCall::Update(..) | LeaseCall::Request(..) | LeaseCall::Delete(_) => {
-                self.other_writes += 1
+                self.other_writes += 1;
             }
         }
     }
@@ -237,6 +237,6 @@ fn float(count: impl TryInto<u32>) -> f64 {
 }
 
 fn print_row(cells: &[&str], target: &str) {
-    let cells: String = cells.iter().map(|cell| format!("{cell:>12}")).collect();
-    println!("{cells}  {target}");
+    let cells: Vec<String> = cells.iter().map(|cell| format!("{cell:>12}")).collect();
+    println!("{}  {target}", cells.concat());
 }
