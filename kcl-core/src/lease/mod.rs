@@ -28,7 +28,7 @@
 //!    whose owner has let it expire (L2), does not answer requests (a Java worker), or has not answered one in time.
 //!    Before that a worker makes sure by a consistent read that parents whose rows its scan did not show are finished or
 //!    gone.
-//! 3. **Renew**, if unchanged: counter + 1. When the last write is half of F old.
+//! 3. **Renew**, if unchanged: counter + 1. When the last write is 0.5 to 0.6 of F old.
 //! 4. **Checkpoint**, if unchanged: position := that of the last record processed, counter + 1. That is a renewal, too.
 //! 5. **Release**, if unchanged: no owner, no request, counter + 1. Anybody may take the row at once. `hand_over_owner`
 //!    tells the others that this worker is leaving: they do not count it among those who share.
@@ -40,7 +40,7 @@
 //!    stands in the way of an owner. Only of an owner that answers: one that is also the `hand_over_owner`. A worker
 //!    that stops **withdraws** its requests by the same write.
 //! 9. **Hand over**, if unchanged and still asked for: owner := the worker that asks, position := that of the last record
-//!    processed, no request, counter + 1. The owner learns of a request from a scan or from the answer to any of its
+//!    processed, counter + 1. The request stays, as the mark that the lease is to be taken up. The owner learns of a request from a scan or from the answer to any of its
 //!    writes. It finishes its batch, lets the processor say goodbye, and then makes this one write.
 //!
 //! The worker that asked reads the row, finds itself the owner, and **takes it up** by a write 2 before it starts: the
@@ -60,7 +60,8 @@
 //!   differ by less than five per cent each way.
 //! * **L4** All writes of one owner to one row are made one after another, by `HeldLease`.
 //! * **L5** A write whose answer was lost is recognised when the next one meets it, so no worker loses a lease to
-//!   itself: the whole row is compared, but for the request. A row that keeps moving under the worker's own name without
+//!   itself: the whole row is compared, but for the request. A take is made again on top of itself, so that its
+//!   deadline and its fencing token are new. A row that keeps moving under the worker's own name without
 //!   such a write is another process of the same name.
 //! * **L6** A checkpoint in a row never moves back.
 //! * **L7** A shard is consumed only while the rows of all its parents are finished or gone.
@@ -68,12 +69,14 @@
 //!   commit: what it has processed is not processed again.
 //!
 //! Between a take that is not a hand-over (2, from a live owner) and that owner's next write both may process the shard;
-//! the old owner can commit nothing. That is at most half of F.
+//! the old owner can commit nothing. That is at most 0.6 of F.
 //!
 //! # What callers must guarantee
 //!
 //! * Each worker process has an id of its own, and two applications never share a table.
 //! * All workers of a table, Java's included, use the same failover time.
+//! * No write is under way for longer than F after its worker has lost the lease: it would look like that of another
+//!   process of the same name, and end the worker.
 //! * The monotonic clocks of two machines differ in rate by less than five per cent each way.
 //!
 //! `assignment` and `lineage` are pure; nothing in this folder reads records or calls a processor.

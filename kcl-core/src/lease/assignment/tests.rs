@@ -148,6 +148,20 @@ fn a_lease_that_is_asked_for_counts_for_the_worker_that_asks() {
 }
 
 #[test]
+fn a_lease_that_was_handed_over_and_not_taken_up_is_left_alone() {
+    let mut book = book(&[Some(1); 2]);
+    ask(&mut book, 2, &shard(0));
+    ask(&mut book, 2, &shard(1));
+    for number in 0..2 {
+        let hand_over = LeaseChange::HandOver { to: worker(2), checkpoint: None };
+        change(&mut book, &shard(number), &hand_over, NOW);
+    }
+    assert_eq!(due(&book, 0), Due::default());
+    let me = worker(0);
+    assert_eq!(due_leases(&Situation { now: at(111), ..situation(&book, &me) }).take.len(), 2);
+}
+
+#[test]
 fn a_request_that_is_too_old_was_made_by_a_worker_that_has_gone() {
     let mut book = book(&[Some(1); 4]);
     ask(&mut book, 2, &shard(0));
@@ -184,6 +198,20 @@ fn an_expired_lease_is_free_and_its_owner_does_not_count() {
     let book = book(&[Some(1), Some(1), Some(1)]);
     let me = worker(0);
     assert_eq!(due_leases(&Situation { now: at(200), ..situation(&book, &me) }).take.len(), 3);
+}
+
+#[test]
+fn what_has_expired_is_not_left_to_a_worker_that_has_just_come() {
+    let mut book = book(&[Some(1), Some(1), Some(0), Some(0)]);
+    for (number, time) in [(2, 105), (3, 105), (2, 110), (3, 110)] {
+        change(&mut book, &shard(number), &LeaseChange::Renew, at(time));
+    }
+    let newcomer = book.get(&shard(3)).unwrap().with_request(Some(&worker(2)));
+    book.observe(newcomer, at(109));
+    let me = worker(0);
+    let due = due_leases(&Situation { now: at(112), ..situation(&book, &me) });
+    assert_eq!(due.take.len(), 2, "worker 1 has gone, and worker 2 does not know it");
+    assert!(due.ask.is_empty());
 }
 
 #[test]

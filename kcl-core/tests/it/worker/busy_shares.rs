@@ -48,7 +48,7 @@ async fn a_newcomer_gets_its_share_of_shards_that_are_behind() {
         let (latency, stale) = (Duration::from_millis(20), Duration::from_millis(stale_ms));
         let laggy = Arc::new(LaggyStore::new(Arc::clone(&fleet.leases), latency, stale));
         let ports = Ports { leases: laggy, ..fleet.ports() };
-        fleet.put(30_000);
+        fleet.put(10_000);
         // An owner that is behind commits five times a second, so a scan is never as new as the row.
         let polling = PollingSettings { records_per_read_max: 5, ..PollingSettings::default() };
         for name in ["a", "b"] {
