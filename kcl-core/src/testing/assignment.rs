@@ -7,10 +7,13 @@ use crate::model::{MonotonicTime, ShardKey, WorkerId};
 /// How long a lease lives without renewal, here.
 const FAILOVER_TIME: Duration = Duration::from_secs(10);
 
-/// When rows of leases that have expired were last seen to move.
-const MOVED_AT: MonotonicTime = MonotonicTime::from_start(Duration::ZERO);
+/// When leases that have expired were last seen to move.
+const EXPIRED_AT: MonotonicTime = MonotonicTime::from_start(Duration::ZERO);
 
-/// Not so late that what has expired counts as unclaimed.
+/// When all others were. Exactly a failover time ago: they are alive still, and their owners have been there for as long as
+/// matters.
+const SEEN_AT: MonotonicTime = MonotonicTime::from_start(Duration::from_secs(1));
+
 const NOW: MonotonicTime = MonotonicTime::from_start(Duration::from_secs(11));
 
 /// Nothing is older here, so no request and no free lease is.
@@ -28,8 +31,8 @@ pub struct WantedLeases {
 /// What the worker `me` would take and ask for if the lease table were `rows`: the decision that each worker makes after
 /// each scan, without limits of its own and with nothing on its way.
 ///
-/// `is_expired` says of which leases the owner has gone. `is_introduced` says whether the others know of this worker; one
-/// of which they do not begins with a single lease.
+/// `is_expired` says of which leases the owner has gone; all other owners have been there for long. `is_introduced` says
+/// whether the others know of this worker; one of which they do not begins with a single lease.
 pub fn wanted_leases(
     rows: &[Lease],
     is_expired: impl Fn(&Lease) -> bool,
@@ -38,7 +41,7 @@ pub fn wanted_leases(
 ) -> WantedLeases {
     let mut book = LeaseBook::new(FAILOVER_TIME);
     for row in rows {
-        book.observe(row.clone(), if is_expired(row) { MOVED_AT } else { NOW });
+        book.observe(row.clone(), if is_expired(row) { EXPIRED_AT } else { SEEN_AT });
     }
     let stance = |row: &Lease| match row {
         row if is_expired(row) => Stance::Open,
@@ -80,6 +83,14 @@ mod tests {
         assert_eq!((wanted.take.len(), wanted.ask.len()), (0, 1));
         let wanted = wanted_leases(&rows, |row| row.is_owned_by(&rival), &me, true);
         assert_eq!((wanted.take.len(), wanted.ask.len()), (3, 0));
+        let third = WorkerId::new("third").unwrap();
+        let rows = [owned(0, &rival), owned(1, &rival), owned(2, &third), owned(3, &me)];
+        let wanted = wanted_leases(&rows, |row| row.is_owned_by(&rival), &me, true);
+        assert_eq!(
+            (wanted.take.len(), wanted.ask.len()),
+            (1, 0),
+            "the third has been there for long, and takes its half"
+        );
         let wanted = wanted_leases(&[row(0), row(1)], |_| false, &me, false);
         assert_eq!((wanted.take.len(), wanted.ask.len()), (1, 0));
     }
