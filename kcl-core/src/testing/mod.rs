@@ -4,6 +4,7 @@
 //! A suite knows only the port and what its fixture can do. It must never know which implementation it runs on, nor
 //! wait for long: cases also run against emulators, on real time.
 
+mod assignment;
 mod conformance;
 mod delivery_oracle;
 mod fault;
@@ -12,6 +13,7 @@ mod faulty_lease_store;
 pub mod kinesis_suite;
 pub mod lease_store_suite;
 
+pub use assignment::{WantedLeases, wanted_leases};
 pub use conformance::{Case, CaseResult, Failure, run_suite};
 pub use delivery_oracle::{DeliveryOracle, Offenders, Verdict};
 pub use fault::Fault;

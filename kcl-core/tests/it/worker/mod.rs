@@ -9,6 +9,7 @@ mod fleet;
 mod hand_over;
 mod laggy;
 mod late_listing;
+mod lease_cost;
 mod listing;
 mod moved_positions;
 mod namesakes;
