@@ -60,8 +60,8 @@ pub(crate) struct Due {
 /// * Every worker makes the plan of the whole fleet, and carries out its own part of it. So workers that see the same
 ///   want different leases.
 /// * A lease that is asked for counts for the worker that asks. A worker that gives its leases back takes no share.
-/// * While leases have expired, workers that came less than a failover time ago are left out: by their own clocks nothing
-///   has expired yet, so what the plan left to them would wait. They ask for their share as soon as they like.
+/// * While leases have expired, workers that have just come are left out: by their own clocks nothing has expired yet, so
+///   what the plan left to them would wait. They ask for their share as soon as they like.
 /// * A worker of which the others do not know takes or asks for a single lease, which makes it known.
 /// * Free leases that nobody claims are taken beyond the share: other workers may be at their limit, or unable to read
 ///   the shard.
@@ -147,6 +147,11 @@ impl<'a> Fleet<'a> {
                 if lineage::unfinished_parents(lease, book).is_empty() {
                     fleet.leases += 1;
                     fleet.free.push(lease);
+                    // Whoever asked the owner that has gone is there, and waits.
+                    let asker = situation.pending_asker(lease).filter(|asker| !leaving.contains(asker));
+                    fleet.counts.extend(
+                        asker.filter(|asker| !fleet.counts.contains_key(asker)).map(|asker| (asker, 0)),
+                    );
                 }
                 continue;
             };

@@ -4,6 +4,10 @@ use std::time::Duration;
 use super::Lease;
 use crate::model::{MonotonicTime, ShardKey, WorkerId};
 
+/// A worker is a veteran after this share of the failover time. Those who come together see each other a scan or two later
+/// than they see the rows, and the rows expire for all of them at about the same time.
+const VETERAN_SHARE: f64 = 0.75;
+
 /// What this worker has seen of the lease table, and when it last saw each row move.
 ///
 /// A rival's lease expires here, by our own clock: no row holds a time, and no two clocks are compared (L2 of the
@@ -93,10 +97,11 @@ impl LeaseBook {
         self.entries.values().map(|entry| &entry.lease)
     }
 
-    /// True if a worker has been there for as long as a lease takes to expire: it sees what this worker sees.
+    /// True if a worker has been there for about as long as a lease takes to expire: what has expired here has expired there,
+    /// or will soon.
     pub(crate) fn is_veteran(&self, worker: &WorkerId, now: MonotonicTime) -> bool {
         let since = self.known_since.get(worker);
-        since.is_some_and(|since| now.saturating_since(*since) >= self.failover_time)
+        since.is_some_and(|since| now.saturating_since(*since) >= self.failover_time.mul_f64(VETERAN_SHARE))
     }
 
     /// How long ago the row of a shard was last seen to move; zero if there is none.
@@ -195,11 +200,11 @@ mod tests {
     }
 
     #[test]
-    fn a_worker_is_a_veteran_once_it_has_been_seen_for_a_failover_time() {
+    fn a_worker_is_a_veteran_once_it_has_been_seen_for_most_of_a_failover_time() {
         let mut book = LeaseBook::new(FAILOVER_TIME);
         let (row, rival) = (owned(), WorkerId::new("rival").unwrap());
         book.observe_scan(vec![row.clone()], at(100));
-        assert!(!book.is_veteran(&rival, at(109)) && book.is_veteran(&rival, at(110)));
+        assert!(!book.is_veteran(&rival, at(107)) && book.is_veteran(&rival, at(108)));
         book.observe_scan(vec![row.after(&LeaseChange::Release)], at(111));
         book.observe_scan(vec![row.after(&LeaseChange::Release).after(&LeaseChange::Renew)], at(112));
         assert!(!book.is_veteran(&rival, at(130)), "it has gone");

@@ -215,6 +215,16 @@ fn what_has_expired_is_not_left_to_a_worker_that_has_just_come() {
 }
 
 #[test]
+fn those_who_wait_for_expired_leases_share_them() {
+    let mut book = book(&[Some(9); 4]);
+    ask(&mut book, 0, &shard(0));
+    ask(&mut book, 1, &shard(1));
+    let me = worker(0);
+    let due = due_leases(&Situation { now: at(111), ..situation(&book, &me) });
+    assert_eq!(due.take.len(), 2, "two wait, and the book shows both: {due:?}");
+}
+
+#[test]
 fn a_lease_that_may_not_start_is_left_alone() {
     assert_eq!(with_stance(&book(&[None, None]), 0, Stance::Off), Due::default());
     assert_eq!(with_stance(&book(&[Some(1); 2]), 0, Stance::Off), Due::default());

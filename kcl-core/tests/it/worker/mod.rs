@@ -7,6 +7,7 @@ mod commits;
 mod failures;
 mod fleet;
 mod hand_over;
+mod herd;
 mod laggy;
 mod late_listing;
 mod lease_cost;
