@@ -1,0 +1,45 @@
+//! L1: a row changes only by a conditional write on the counter and owner that the writer saw, and an owner that was
+//! replaced commits nothing more.
+
+use kcl_core::lease::{Lease, LeaseChange};
+
+use super::{Invariant, Violation};
+use crate::fleet_sim::fact::{Action, Fact, What, Write};
+
+#[derive(Debug)]
+pub(super) struct ConditionalWrites;
+
+impl Invariant for ConditionalWrites {
+    fn observe(&mut self, fact: &Fact<'_>) -> Result<(), Violation> {
+        let What::Wrote(write) = fact.what else { return Ok(()) };
+        match (write.action, write.before) {
+            (Action::Create, None) => Ok(()),
+            (Action::Create, Some(_)) => violated("a row was created over another"),
+            (Action::Delete, None) => Ok(()),
+            (Action::Delete, Some(before)) if is_as_seen(&write, before) => Ok(()),
+            (Action::Change(change), Some(before)) if is_as_seen(&write, before) => {
+                check_change(&write, change, before)
+            }
+            _ => violated("the row is not the one that the writer saw"),
+        }
+    }
+}
+
+fn is_as_seen(write: &Write<'_>, before: &Lease) -> bool {
+    write.seen.is_some_and(|seen| seen.counter == before.counter && seen.owner == before.owner)
+}
+
+fn check_change(write: &Write<'_>, change: &LeaseChange, before: &Lease) -> Result<(), Violation> {
+    let is_take = matches!(change, LeaseChange::Take { .. });
+    if !is_take && !before.is_owned_by(write.worker) {
+        return violated("the writer does not own the row");
+    }
+    if write.after.is_none_or(|after| after.counter != before.counter + 1) {
+        return violated("the counter did not rise by one");
+    }
+    Ok(())
+}
+
+fn violated(problem: &str) -> Result<(), Violation> {
+    Err(Violation::new("L1", problem))
+}

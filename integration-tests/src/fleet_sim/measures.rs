@@ -1,0 +1,101 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use kcl_core::model::WorkerId;
+
+use super::fact::{Fact, What};
+use super::names::{ProcessNo, RecordNo, ShardNo};
+
+/// What a run is worth in numbers.
+#[derive(Debug, Clone, Default)]
+pub struct Measures {
+    /// For each crash, how long it took until every shard of the dead worker ran elsewhere.
+    pub takeovers: Vec<Duration>,
+    /// For each shard of a worker that stopped as planned, how long nobody processed it.
+    pub stop_gaps: Vec<Duration>,
+    /// Records put.
+    pub put: usize,
+    /// Deliveries of a record after its first.
+    pub duplicates: usize,
+    delivered: BTreeSet<RecordNo>,
+    workers: BTreeMap<ProcessNo, WorkerId>,
+    owners: BTreeMap<ShardNo, WorkerId>,
+    /// Shards of dead workers that nobody processes yet, with the crash they wait since.
+    orphans: BTreeMap<ShardNo, ProcessNo>,
+    crashed_at: BTreeMap<ProcessNo, Duration>,
+    /// Processes that were asked to stop.
+    stopping: BTreeSet<ProcessNo>,
+    /// Shards that a stopping worker has left, and when.
+    left_at: BTreeMap<ShardNo, Duration>,
+}
+
+impl Measures {
+    /// How many of the records put have not been delivered.
+    pub fn outstanding(&self) -> usize {
+        self.put - self.delivered.len()
+    }
+
+    /// Takes in a fact.
+    pub fn observe(&mut self, fact: &Fact<'_>) {
+        match fact.what {
+            What::Put { .. } => self.put += 1,
+            What::Delivered { record, .. } => {
+                self.duplicates += usize::from(!self.delivered.insert(record));
+            }
+            What::Started { process, worker, .. } => {
+                self.workers.insert(process, worker.clone());
+            }
+            What::Wrote(write) => {
+                let owner = write.after.filter(|row| !row.is_finished()).and_then(|row| row.owner.clone());
+                match owner {
+                    Some(owner) => self.owners.insert(write.shard, owner),
+                    None => self.owners.remove(&write.shard),
+                };
+            }
+            What::StopAsked { process } => {
+                self.stopping.insert(process);
+            }
+            What::Goodbye { process, shard } if self.stopping.contains(&process) => {
+                self.left_at.insert(shard, fact.at);
+            }
+            What::Crashed { process } => self.crash(process, fact.at),
+            What::Stopped { process } => self.end(process),
+            What::Began { process, shard, .. } => self.begin(process, shard, fact.at),
+            What::Closed { shard } => {
+                self.left_at.remove(&shard);
+            }
+            _ => {}
+        }
+    }
+
+    fn crash(&mut self, process: ProcessNo, at: Duration) {
+        if let Some(worker) = self.workers.get(&process) {
+            let owned = self.owners.iter().filter(|(_, owner)| *owner == worker);
+            self.orphans.extend(owned.map(|(shard, _)| (*shard, process)));
+            self.crashed_at.insert(process, at);
+        }
+        self.end(process);
+    }
+
+    fn end(&mut self, process: ProcessNo) {
+        self.workers.remove(&process);
+        if self.workers.is_empty() {
+            // Nobody is there who could take over: what passes now is no delay of the protocol.
+            self.left_at.clear();
+            self.orphans.clear();
+        }
+    }
+
+    fn begin(&mut self, process: ProcessNo, shard: ShardNo, at: Duration) {
+        if let Some(left_at) = self.left_at.remove(&shard)
+            && !self.stopping.contains(&process)
+        {
+            self.stop_gaps.push(at.saturating_sub(left_at));
+        }
+        let Some(dead) = self.orphans.remove(&shard) else { return };
+        let is_last = !self.orphans.values().any(|waiting| *waiting == dead);
+        if let (true, Some(crashed_at)) = (is_last, self.crashed_at.get(&dead)) {
+            self.takeovers.push(at.saturating_sub(*crashed_at));
+        }
+    }
+}
