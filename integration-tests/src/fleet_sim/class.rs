@@ -100,6 +100,19 @@ const FOUL: Weather = Weather {
 };
 
 impl Class {
+    /// The classes that seeds are spread over: all but the one whose runs take by far the longest.
+    pub const USUAL: [Self; 9] = [
+        Self::Calm,
+        Self::Crashes,
+        Self::Rough,
+        Self::Partitions,
+        Self::Freezes,
+        Self::Skew,
+        Self::Reshards,
+        Self::Outages,
+        Self::Latest,
+    ];
+
     /// The numbers of the class.
     pub fn profile(self) -> Profile {
         use Operation::{

@@ -154,7 +154,7 @@ impl fmt::Display for Fact<'_> {
             }
             What::Delivered { process, shard, record } => write!(f, "{process} {shard} delivered {record}"),
             What::Goodbye { process, shard } => write!(f, "{process} {shard} says goodbye"),
-            What::Reported { process, event } => write!(f, "{process} reports {event:?}"),
+            What::Reported { process, event } => write!(f, "{process} reports {}", short(event)),
             What::TroubleOver => f.write_str("the trouble is over"),
             What::Healed => f.write_str("healed"),
         }
@@ -180,6 +180,13 @@ impl fmt::Display for Write<'_> {
         }
         self.after.map_or(Ok(()), |row| write!(f, " -> {}", Row(row)))
     }
+}
+
+/// An event without what every shard's name begins with.
+fn short(event: &Event<'_>) -> String {
+    const PREFIX: &str =
+        "ShardKey { stream: StreamId { name: \"orders\", incarnation: None }, shard_id: ShardId(\"shardId-";
+    format!("{event:?}").replace(PREFIX, "(").replace("\") }", ")")
 }
 
 /// A row in short.

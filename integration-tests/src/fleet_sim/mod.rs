@@ -16,6 +16,7 @@
 //! of them. Nothing here reads the world's clock or draws an unseeded random number, so the same scenario gives the same
 //! trace, byte for byte.
 
+mod batch;
 mod class;
 mod fact;
 mod fleet;
@@ -31,10 +32,13 @@ mod producer;
 mod recorder;
 mod simulation;
 mod stream_port;
+mod summary;
 mod table_port;
 mod witness_table;
 mod world;
 
+pub use batch::simulate_all;
 pub use class::Class;
 pub use measures::Measures;
 pub use simulation::{Outcome, Scenario, simulate};
+pub use summary::Summary;

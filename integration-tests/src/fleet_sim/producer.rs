@@ -41,11 +41,6 @@ impl Producer {
         &self.kinesis
     }
 
-    /// The stream's name.
-    pub(super) fn stream(&self) -> &StreamId {
-        &self.stream
-    }
-
     /// Puts a record of a key drawn from `rng`.
     pub(super) fn put(&mut self, rng: &mut fastrand::Rng) -> Result<()> {
         self.put_with_key(rng.u32(..KEYS), None)

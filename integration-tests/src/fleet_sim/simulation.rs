@@ -1,6 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use kcl_core::lease::Lease;
 use kcl_core::model::{InitialPosition, StreamId, WorkerId};
 use kcl_core::{Result, WorkerSettings};
 
@@ -12,6 +13,7 @@ use super::invariants::{self, Rules, Violation};
 use super::journal::Journal;
 use super::measures::Measures;
 use super::operation::Operation;
+use super::process::Process;
 use super::producer::Producer;
 use super::witness_table::WitnessTable;
 use super::world::World;
@@ -34,6 +36,9 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(500);
 
 /// The most records that one operation puts.
 const PUT_MAX: usize = 12;
+
+/// The time between two scans of the table by one worker.
+const LEASE_SCAN_INTERVAL: Duration = Duration::from_millis(500);
 
 /// The part of the failover time after which an owner that cannot write has stopped (L3).
 const DEADLINE_SHARE: f64 = 1.0;
@@ -72,6 +77,8 @@ pub struct Outcome {
     pub measures: Measures,
     /// The failover time that was drawn.
     pub failover_time: Duration,
+    /// The shortest time between two scans of the table.
+    pub lease_scan_interval: Duration,
     /// Everything that happened, if it was asked for.
     pub trace: String,
 }
@@ -86,7 +93,8 @@ pub fn simulate(scenario: &Scenario) -> Result<Outcome> {
     let violation = journal.violation().cloned();
     let trace = journal.take_trace();
     let measures = journal.measures().clone();
-    Ok(Outcome { violation, measures, failover_time: simulation.failover_time, trace })
+    let (failover_time, lease_scan_interval) = (simulation.failover_time, LEASE_SCAN_INTERVAL);
+    Ok(Outcome { violation, measures, failover_time, lease_scan_interval, trace })
 }
 
 struct Simulation<'a> {
@@ -124,6 +132,7 @@ impl<'a> Simulation<'a> {
         };
         let settings = WorkerSettings {
             failover_time,
+            lease_scan_interval: LEASE_SCAN_INTERVAL,
             initial_position,
             shutdown_grace: profile.grace,
             shard_sync_interval: Duration::from_secs(rng.u64(5..=60)),
@@ -216,22 +225,27 @@ impl<'a> Simulation<'a> {
             // A record that retention takes before it is delivered is lost by right.
             Operation::Trim if self.outstanding() == 0 => self.producer.trim()?,
             Operation::Start if self.fleet.running() < self.scenario.workers => self.fleet.start()?,
-            Operation::Stop if may_leave => self.with_one(super::process::Process::stop),
+            Operation::Stop if may_leave => self.with_one(Process::stop),
             Operation::Crash if may_leave => self.fleet.crash(),
             Operation::Freeze => self.with_one(|process| process.freeze(until)),
             Operation::CutTable => self.with_one(|process| process.cut(Service::Table, until)),
             Operation::CutStream => self.with_one(|process| process.cut(Service::Stream, until)),
-            Operation::RemoveRow => {
-                if let Some(row) = self.rng.choice(self.table.rows()) {
-                    self.table.remove_row(&row)?;
-                }
-            }
+            Operation::RemoveRow => self.remove_row()?,
             _ => {}
         }
         Ok(())
     }
 
-    fn with_one(&mut self, act: impl FnOnce(&mut super::process::Process)) {
+    /// Not the row of a closed shard that is not finished: its children could not know of it until it is made again.
+    fn remove_row(&mut self) -> Result<()> {
+        let open = self.producer.open_shards();
+        let is_open = |row: &Lease| open.iter().any(|shard| shard.shard_id == row.shard.shard_id);
+        let mut rows = self.table.rows();
+        rows.retain(|row| row.is_finished() || is_open(row));
+        self.rng.choice(rows).map_or(Ok(()), |row| self.table.remove_row(&row))
+    }
+
+    fn with_one(&mut self, act: impl FnOnce(&mut Process)) {
         if let Some(process) = self.fleet.pick() {
             act(process);
         }

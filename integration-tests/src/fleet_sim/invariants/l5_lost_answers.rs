@@ -6,7 +6,7 @@ use kcl_core::Event;
 use kcl_core::lease::LeaseLoss;
 
 use super::{Invariant, Violation};
-use crate::fleet_sim::fact::{Fact, What};
+use crate::fleet_sim::fact::{Action, Fact, What, Write};
 use crate::fleet_sim::names::{ProcessNo, ShardNo};
 
 #[derive(Debug, Default)]
@@ -33,11 +33,12 @@ impl LostAnswers {
 impl Invariant for LostAnswers {
     fn observe(&mut self, fact: &Fact<'_>) -> Result<(), Violation> {
         match fact.what {
+            // A row that is made anew belongs to nobody, and takes a lease that there was from its owner.
+            What::Wrote(Write { shard, action: Action::Create, .. }) | What::RowRemoved { shard } => {
+                self.last_writer.remove(&shard);
+            }
             What::Wrote(write) => {
                 self.last_writer.insert(write.shard, write.process);
-            }
-            What::RowRemoved { shard } => {
-                self.last_writer.remove(&shard);
             }
             What::Reported { process, event: Event::LeaseLost { shard, loss } } => {
                 return self.check(process, ShardNo::of(&shard.shard_id), loss);

@@ -42,10 +42,13 @@ impl DuplicatesExcused {
         }
     }
 
-    fn is_excused(&self, before: ProcessNo, shard: ShardNo) -> bool {
-        self.excused.contains(&before)
-            || self.excused_leases.contains(&(before, shard))
-            || self.excused_shards.contains(&shard)
+    /// Whether something befell one of the two that delivered a record of `shard`: the first may not have committed
+    /// it, or the second may not know that it has lost the shard.
+    fn is_excused(&self, both: [ProcessNo; 2], shard: ShardNo) -> bool {
+        let befell = |process: &ProcessNo| {
+            self.excused.contains(process) || self.excused_leases.contains(&(*process, shard))
+        };
+        both.iter().any(befell) || self.excused_shards.contains(&shard)
     }
 }
 
@@ -72,9 +75,9 @@ impl Invariant for DuplicatesExcused {
             What::Wrote(write) if self.excuses_steals => self.take_note_of_steal(&write),
             What::Delivered { process, shard, record } => {
                 if let Some(before) = self.delivered_by.insert(record, process)
-                    && !self.is_excused(before, shard)
+                    && !self.is_excused([before, process], shard)
                 {
-                    let problem = format!("{before} had delivered it before, and nothing befell {before}");
+                    let problem = format!("{before} had delivered it before, and nothing excuses that");
                     return Err(Violation::new("U3", problem));
                 }
             }
