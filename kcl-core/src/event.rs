@@ -49,6 +49,20 @@ pub enum Event<'a> {
         /// The shard.
         shard: &'a ShardKey,
     },
+    /// This worker stopped processing the shard, committed, and made the worker that asked for it the owner.
+    LeaseHandedOver {
+        /// The shard.
+        shard: &'a ShardKey,
+        /// The new owner.
+        to: &'a WorkerId,
+    },
+    /// This worker asks the owner of a lease to hand it over.
+    LeaseRequested {
+        /// The shard.
+        shard: &'a ShardKey,
+        /// The owner.
+        from: &'a WorkerId,
+    },
     /// This worker could not give the shard back; others may take it once the lease has expired.
     ReleaseFailed {
         /// The shard.

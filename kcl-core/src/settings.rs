@@ -39,9 +39,16 @@ pub struct WorkerSettings {
     /// How long a lease lives without renewal: what a crash costs. Default 10 s, as in the Java KCL; at least 500 ms.
     /// All workers of a table must use the same value.
     pub failover_time: Duration,
-    /// The time between two scans of the lease table, so the longest that a released or new lease waits for a worker whose
-    /// fair share it belongs to. Default 1 s.
+    /// The shortest time between two scans of the lease table, so the longest that a released or new lease waits for its
+    /// next owner while the table is small. Default 500 ms.
     pub lease_scan_interval: Duration,
+    /// What scans may cost, in DynamoDB read units a second: half a unit for each 4 KB, which is some eight rows. A larger
+    /// table is scanned less often, but at least once in a failover time. Default 5, which a table of 40 rows needs at
+    /// the default interval.
+    pub lease_read_units_per_second: u32,
+    /// How long an owner that was asked for a lease may take to finish its batch and hand it over; then the lease is taken
+    /// from it. Default 30 s, as in the Java KCL 3.
+    pub hand_over_timeout: Duration,
     /// The time between two looks at the stream's shards; a shard's end brings one forward. Default 60 s.
     pub shard_sync_interval: Duration,
     /// The most leases that this worker holds. Default: no limit. If all workers of a fleet are at their limit, the
@@ -70,7 +77,9 @@ impl WorkerSettings {
             worker_id,
             initial_position: InitialPosition::default(),
             failover_time: Duration::from_secs(10),
-            lease_scan_interval: Duration::from_secs(1),
+            lease_scan_interval: Duration::from_millis(500),
+            lease_read_units_per_second: 5,
+            hand_over_timeout: Duration::from_secs(30),
             shard_sync_interval: Duration::from_mins(1),
             max_leases_for_worker: usize::MAX,
             checkpointing: Checkpointing::default(),
@@ -96,6 +105,9 @@ impl WorkerSettings {
         if self.lease_scan_interval.is_zero() || self.shard_sync_interval.is_zero() {
             return refuse("lease_scan_interval and shard_sync_interval must be longer than zero".to_owned());
         }
+        if self.lease_read_units_per_second == 0 {
+            return refuse("lease_read_units_per_second is 0; scans cost at least half a unit".to_owned());
+        }
         if self.max_leases_for_worker == 0 {
             return refuse("max_leases_for_worker is 0; such a worker would do nothing".to_owned());
         }
@@ -108,6 +120,7 @@ impl WorkerSettings {
         let durations = [
             ("failover_time", self.failover_time),
             ("lease_scan_interval", self.lease_scan_interval),
+            ("hand_over_timeout", self.hand_over_timeout),
             ("shard_sync_interval", self.shard_sync_interval),
             ("processor_retry.max", self.processor_retry.max),
             ("shutdown_grace", self.shutdown_grace),

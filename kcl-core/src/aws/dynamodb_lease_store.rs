@@ -10,10 +10,10 @@ use super::endpoint::Endpoint;
 use super::error::ErrorContext;
 use super::lease_row::{Item, LEASE_KEY, LeaseRows};
 use super::lease_table::LeaseTable;
-use super::lease_update::{Values, unchanged, update};
+use super::lease_update::{Values, permitted, request, request_permitted, unchanged, update};
 use crate::error::{Error, ErrorKind, Result};
 use crate::lease::{Conditional, Consistency, Lease, LeaseChange, LeaseStore};
-use crate::model::{ShardKey, StreamId};
+use crate::model::{ShardKey, StreamId, WorkerId};
 
 /// The most pages that one scan follows. A page holds 1 MB (`Scan`, DynamoDB API reference), which is some 2,000
 /// rows; a service that repeats its key must not hold us for ever.
@@ -48,6 +48,38 @@ impl DynamoDbLeaseStore {
     /// A call on one row, as error messages name it.
     fn call(&self, operation: &str, shard: &ShardKey) -> String {
         format!("{operation} of row '{}' in lease table '{}'", shard.shard_id, self.rows.table)
+    }
+
+    /// One conditional write to a row. `expected` is the row as it will be, for a service that returns none.
+    async fn write(
+        &self,
+        shard: &ShardKey,
+        expression: String,
+        condition: String,
+        values: Values,
+        expected: impl FnOnce() -> Lease + Send,
+    ) -> Result<Conditional> {
+        let request = self
+            .client
+            .update_item()
+            .table_name(&self.rows.table)
+            .key(LEASE_KEY, self.rows.key(shard)?)
+            .update_expression(expression)
+            .condition_expression(condition)
+            .set_expression_attribute_values((!values.is_empty()).then_some(values))
+            .return_values(ReturnValue::AllNew)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        let error = match request.send().await {
+            Ok(output) => {
+                let row = self.lease(shard, output.attributes())?;
+                return Ok(Conditional::Applied(row.unwrap_or_else(expected)));
+            }
+            Err(error) => error,
+        };
+        if let Some(UpdateItemError::ConditionalCheckFailedException(lost)) = error.as_service_error() {
+            return Ok(Conditional::Lost(self.lease(shard, lost.item())?));
+        }
+        Err(self.errors.error(&self.call("UpdateItem", shard), &error))
     }
 
     /// The lease of a row that was asked for by its key.
@@ -126,27 +158,16 @@ impl LeaseStore for DynamoDbLeaseStore {
 
     async fn update(&self, seen: &Lease, change: &LeaseChange) -> Result<Conditional> {
         let mut values = Values::new();
-        let request = self
-            .client
-            .update_item()
-            .table_name(&self.rows.table)
-            .key(LEASE_KEY, self.rows.key(&seen.shard)?)
-            .update_expression(update(seen, change, &mut values))
-            .condition_expression(unchanged(seen, &mut values))
-            .set_expression_attribute_values(Some(values))
-            .return_values(ReturnValue::AllNew)
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        let error = match request.send().await {
-            Ok(output) => {
-                let row = self.lease(&seen.shard, output.attributes())?;
-                return Ok(Conditional::Applied(row.unwrap_or_else(|| seen.after(change))));
-            }
-            Err(error) => error,
-        };
-        if let Some(UpdateItemError::ConditionalCheckFailedException(lost)) = error.as_service_error() {
-            return Ok(Conditional::Lost(self.lease(&seen.shard, lost.item())?));
-        }
-        Err(self.errors.error(&self.call("UpdateItem", &seen.shard), &error))
+        let expression = update(seen, change, &mut values);
+        let condition = permitted(seen, change, &mut values);
+        self.write(&seen.shard, expression, condition, values, || seen.after(change)).await
+    }
+
+    async fn request(&self, seen: &Lease, by: Option<&WorkerId>) -> Result<Conditional> {
+        let mut values = Values::new();
+        let expression = request(by, &mut values).to_owned();
+        let condition = request_permitted(seen, &mut values);
+        self.write(&seen.shard, expression, condition, values, || seen.with_request(by)).await
     }
 
     async fn delete(&self, seen: &Lease) -> Result<bool> {

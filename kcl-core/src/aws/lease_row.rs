@@ -9,13 +9,22 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::lease::Lease;
+use crate::lease::{HandOverRequest, Lease, RequestForm};
 use crate::model::{
-    Checkpoint, HashKeyRange, RecordPosition, SequenceNumber, ShardId, ShardKey, StreamId, WorkerId,
+    Checkpoint, HashKeyRange, RecordPosition, SequenceNumber, ShardId, ShardKey, StreamId, Timestamp,
+    WorkerId,
 };
 
 pub(super) const LEASE_KEY: &str = "leaseKey";
 const LEASE_OWNER: &str = "leaseOwner";
+/// Only while a Java KCL 3 fleet moves a lease: who still processes. The owner is then who is to have it.
+const CHECKPOINT_OWNER: &str = "checkpointOwner";
+/// Ours: when a row at `LATEST` was made, in milliseconds since 1970.
+const LATEST_SINCE: &str = "latestSince";
+/// Ours: a worker that asks the owner for the lease.
+const HAND_OVER_TO: &str = "handOverTo";
+/// Ours: the last owner that answers such a request.
+const HAND_OVER_OWNER: &str = "handOverOwner";
 const LEASE_COUNTER: &str = "leaseCounter";
 const OWNER_SWITCHES: &str = "ownerSwitchesSinceCheckpoint";
 const CHECKPOINT: &str = "checkpoint";
@@ -65,8 +74,18 @@ impl LeaseRows {
         let (checkpoint, sub_sequence_number) = checkpoint(&lease.checkpoint);
         put(CHECKPOINT, checkpoint);
         put(SUB_SEQUENCE_NUMBER, sub_sequence_number);
-        if let Some(owner) = &lease.owner {
-            put(LEASE_OWNER, string(owner.as_str()));
+        let (owner, checkpoint_owner) = lease.stored_owners();
+        let asks = lease.request.as_ref().filter(|request| request.form == RequestForm::Attribute);
+        let workers = [
+            (LEASE_OWNER, owner),
+            (CHECKPOINT_OWNER, checkpoint_owner),
+            (HAND_OVER_TO, asks.map(|request| &request.by)),
+            (HAND_OVER_OWNER, lease.hand_over_owner.as_ref()),
+        ];
+        for (name, worker) in workers {
+            if let Some(worker) = worker {
+                put(name, string(worker.as_str()));
+            }
         }
         if !lease.parents.is_empty() {
             put(PARENTS, shard_set(&lease.parents));
@@ -77,6 +96,9 @@ impl LeaseRows {
         if let Some(range) = lease.hash_key_range {
             put(STARTING_HASH_KEY, string(range.start.to_string()));
             put(ENDING_HASH_KEY, string(range.end.to_string()));
+        }
+        if let Some(time) = lease.latest_since {
+            put(LATEST_SINCE, AttributeValue::N(time.as_millis().to_string()));
         }
         Ok(item)
     }
@@ -97,15 +119,19 @@ impl LeaseRows {
             ));
         }
         let shard_id = ShardId::new(row.required(LEASE_KEY, row.string(LEASE_KEY)?)?);
+        let (owner, request) = row.owner_and_request()?;
         Ok(Some(Lease {
             shard: ShardKey::new(self.stream.clone(), shard_id),
             counter: row.required(LEASE_COUNTER, row.number(LEASE_COUNTER)?)?,
-            owner: row.owner()?,
+            owner,
+            request,
+            hand_over_owner: row.worker(HAND_OVER_OWNER)?,
             owner_switches_since_checkpoint: row.required(OWNER_SWITCHES, row.number(OWNER_SWITCHES)?)?,
             checkpoint: row.checkpoint()?,
             parents: row.shard_set(PARENTS)?,
             children: row.shard_set(CHILDREN)?,
             hash_key_range: row.hash_key_range()?,
+            latest_since: row.time(LATEST_SINCE)?,
         }))
     }
 }
@@ -151,6 +177,12 @@ impl<'a> RowReader<'a> {
         }
     }
 
+    fn time(&self, name: &str) -> Result<Option<Timestamp>> {
+        let millis = self.number(name)?.map(i64::try_from).transpose();
+        let time = millis.map(|millis| millis.map(Timestamp::from_millis));
+        time.map_err(|_| self.corrupt(name, "is no time"))
+    }
+
     fn number(&self, name: &str) -> Result<Option<u64>> {
         match self.item.get(name) {
             None => Ok(None),
@@ -176,9 +208,21 @@ impl<'a> RowReader<'a> {
         Ok(ids)
     }
 
-    fn owner(&self) -> Result<Option<WorkerId>> {
-        let owner = self.string(LEASE_OWNER)?.map(WorkerId::new).transpose();
-        owner.map_err(|_| self.corrupt(LEASE_OWNER, "is empty"))
+    /// Who processes the shard, and who asks for it.
+    fn owner_and_request(&self) -> Result<(Option<WorkerId>, Option<HandOverRequest>)> {
+        let (owner, asks) = (self.worker(LEASE_OWNER)?, self.worker(HAND_OVER_TO)?);
+        let request = |by, form| HandOverRequest { by, form };
+        Ok(match (self.worker(CHECKPOINT_OWNER)?, owner) {
+            (Some(processing), Some(next)) => {
+                (Some(processing), Some(request(next, RequestForm::CheckpointOwner)))
+            }
+            (_, owner) => (owner, asks.map(|by| request(by, RequestForm::Attribute))),
+        })
+    }
+
+    fn worker(&self, name: &str) -> Result<Option<WorkerId>> {
+        let worker = self.string(name)?.map(WorkerId::new).transpose();
+        worker.map_err(|_| self.corrupt(name, "is empty"))
     }
 
     fn checkpoint(&self) -> Result<Checkpoint> {

@@ -1,63 +1,171 @@
-//! The expression of every write to a row that exists, one for each [`LeaseChange`].
+//! The expressions of every write to a row that exists: one update for each [`LeaseChange`], and those of requests.
 //!
-//! All are conditional on counter **and** owner. That is stricter than the Java KCL, which asks for the counter alone
-//! (`DynamoDBLeaseSerializer.java`), and no Java worker can tell the difference.
+//! All are conditional on counter **and** owner, requests on the owner alone. That is stricter than the Java KCL, which
+//! asks for the counter alone (`DynamoDBLeaseSerializer.java`), and no Java worker can tell the difference.
 
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::lease_row::{checkpoint, number, shard_set, string};
-use crate::lease::{Lease, LeaseChange};
+use crate::lease::{HandOverRequest, Lease, LeaseChange, RequestForm};
+use crate::model::{Checkpoint, ShardId, WorkerId};
 
 /// Named values of an expression. The service refuses one that the expressions do not use.
 pub(super) type Values = HashMap<String, AttributeValue>;
 
 /// The condition that a row still is the one that `seen` was read from, whose values are added to `values`.
-pub(super) fn unchanged(seen: &Lease, values: &mut Values) -> &'static str {
+pub(super) fn unchanged(seen: &Lease, values: &mut Values) -> String {
     values.insert(":seen".to_owned(), number(seen.counter));
-    match &seen.owner {
-        None => "leaseCounter = :seen AND attribute_not_exists(leaseOwner)",
-        Some(owner) => {
-            values.insert(":owner".to_owned(), string(owner.as_str()));
-            "leaseCounter = :seen AND leaseOwner = :owner"
+    format!("leaseCounter = :seen AND {}", owners_unchanged(seen, values))
+}
+
+/// A `checkpointOwner` that was not seen needs no condition: Java never writes one without another `leaseOwner`.
+fn owners_unchanged(seen: &Lease, values: &mut Values) -> String {
+    let (owner, checkpoint_owner) = seen.stored_owners();
+    let owner = is_still("leaseOwner", ":owner", owner, values);
+    if checkpoint_owner.is_none() {
+        return owner;
+    }
+    format!("{owner} AND {}", is_still("checkpointOwner", ":processing", checkpoint_owner, values))
+}
+
+fn is_still(attribute: &str, name: &str, value: Option<&WorkerId>, values: &mut Values) -> String {
+    match value {
+        None => format!("attribute_not_exists({attribute})"),
+        Some(worker) => {
+            values.insert(name.to_owned(), string(worker.as_str()));
+            format!("{attribute} = {name}")
+        }
+    }
+}
+
+/// The condition of `change` ([`Lease::permits`]), whose values are added to `values`.
+pub(super) fn permitted(seen: &Lease, change: &LeaseChange, values: &mut Values) -> String {
+    let unchanged = unchanged(seen, values);
+    match change {
+        // With the row unchanged, Java's form of the request stands as it did.
+        LeaseChange::HandOver { to, .. } if seen.stored_owners().1.is_none() => {
+            values.insert(":to".to_owned(), string(to.as_str()));
+            format!("{unchanged} AND handOverTo = :to")
+        }
+        _ => unchanged,
+    }
+}
+
+/// The condition of a request ([`Lease::permits_request`]), whose values are added to `values`.
+pub(super) fn request_permitted(seen: &Lease, values: &mut Values) -> String {
+    let asked = match &seen.request {
+        Some(HandOverRequest { by, form: RequestForm::Attribute }) => Some(by),
+        _ => None,
+    };
+    let owners = owners_unchanged(seen, values);
+    let asked = is_still("handOverTo", ":asked", asked, values);
+    format!("{owners} AND {asked} AND attribute_not_exists(checkpointOwner)")
+}
+
+/// The update that places a request or withdraws it, whose values are added to `values`.
+pub(super) fn request(by: Option<&WorkerId>, values: &mut Values) -> &'static str {
+    match by {
+        None => "REMOVE handOverTo",
+        Some(by) => {
+            values.insert(":by".to_owned(), string(by.as_str()));
+            "SET handOverTo = :by"
         }
     }
 }
 
 /// The update that turns the row of `seen` into that of `seen.after(change)`, whose values are added to `values`.
-pub(super) fn update(seen: &Lease, change: &LeaseChange, values: &mut Values) -> &'static str {
+pub(super) fn update(seen: &Lease, change: &LeaseChange, values: &mut Values) -> String {
+    let mut update = Update { set: Vec::new(), remove: Vec::new(), add: None, values };
     let after = seen.after(change);
-    let mut bind = |name: &str, value| values.insert(name.to_owned(), value);
-    bind(":counter", number(after.counter));
+    update.set("leaseCounter", ":counter", number(after.counter));
     match change {
-        // An unfinished hand-over of the Java KCL 3 ends with the take, as it does there.
         LeaseChange::Take { by } => {
-            bind(":by", string(by.as_str()));
-            if after.owner_switches_since_checkpoint == seen.owner_switches_since_checkpoint {
-                return "SET leaseCounter = :counter, leaseOwner = :by REMOVE checkpointOwner";
-            }
-            bind(":one", number(1));
-            "SET leaseCounter = :counter, leaseOwner = :by REMOVE checkpointOwner \
-             ADD ownerSwitchesSinceCheckpoint :one"
+            update.pass_to(Some(by));
+            update.set("handOverOwner", ":by", string(by.as_str()));
         }
-        LeaseChange::Renew => "SET leaseCounter = :counter",
-        LeaseChange::Checkpoint { checkpoint: position, children } => {
-            let (sequence_number, sub_sequence_number) = checkpoint(position);
-            bind(":checkpoint", sequence_number);
-            bind(":sub", sub_sequence_number);
-            bind(":zero", number(0));
-            if children.is_empty() {
-                return "SET leaseCounter = :counter, checkpoint = :checkpoint, \
-                        checkpointSubSequenceNumber = :sub, ownerSwitchesSinceCheckpoint = :zero \
-                        REMOVE pendingCheckpoint, pendingCheckpointSubSequenceNumber, pendingCheckpointState";
+        LeaseChange::Renew => {}
+        LeaseChange::Checkpoint { checkpoint, children } => update.advance_to(checkpoint, children),
+        LeaseChange::Release => {
+            update.pass_to(None);
+            if let Some(owner) = &seen.owner {
+                update.set("handOverOwner", ":by", string(owner.as_str()));
             }
-            bind(":children", shard_set(children));
-            "SET leaseCounter = :counter, checkpoint = :checkpoint, checkpointSubSequenceNumber = :sub, \
-             ownerSwitchesSinceCheckpoint = :zero, childShardIds = :children \
-             REMOVE pendingCheckpoint, pendingCheckpointSubSequenceNumber, pendingCheckpointState"
         }
-        LeaseChange::Release => "SET leaseCounter = :counter REMOVE leaseOwner",
+        LeaseChange::HandOver { to, checkpoint } => {
+            if let Some(checkpoint) = checkpoint {
+                update.advance_to(checkpoint, &[]);
+            }
+            update.pass_to(Some(to));
+        }
+    }
+    update.count_switches(seen, &after, change);
+    update.expression()
+}
+
+/// An update expression as it grows.
+struct Update<'a> {
+    set: Vec<String>,
+    remove: Vec<&'static str>,
+    add: Option<&'static str>,
+    values: &'a mut Values,
+}
+
+impl Update<'_> {
+    fn set(&mut self, attribute: &str, name: &str, value: AttributeValue) {
+        self.set.push(format!("{attribute} = {name}"));
+        self.values.insert(name.to_owned(), value);
+    }
+
+    /// An unfinished hand-over of the Java KCL 3 ends with every change of owner, as it does there.
+    fn pass_to(&mut self, owner: Option<&WorkerId>) {
+        match owner {
+            Some(owner) => self.set("leaseOwner", ":new", string(owner.as_str())),
+            None => self.remove.push("leaseOwner"),
+        }
+        self.remove.extend(["handOverTo", "checkpointOwner"]);
+    }
+
+    /// What Java had prepared is void once there is a new checkpoint, as it is there.
+    fn advance_to(&mut self, position: &Checkpoint, children: &[ShardId]) {
+        let (sequence_number, sub_sequence_number) = checkpoint(position);
+        self.set("checkpoint", ":checkpoint", sequence_number);
+        self.set("checkpointSubSequenceNumber", ":sub", sub_sequence_number);
+        if !children.is_empty() {
+            self.set("childShardIds", ":children", shard_set(children));
+        }
+        self.remove.extend([
+            "pendingCheckpoint",
+            "pendingCheckpointSubSequenceNumber",
+            "pendingCheckpointState",
+        ]);
+    }
+
+    /// A checkpoint starts the count again; a change of owner goes on with it.
+    fn count_switches(&mut self, seen: &Lease, after: &Lease, change: &LeaseChange) {
+        let switches = number(after.owner_switches_since_checkpoint);
+        match change {
+            LeaseChange::Checkpoint { .. } | LeaseChange::HandOver { checkpoint: Some(_), .. } => {
+                self.set("ownerSwitchesSinceCheckpoint", ":switches", switches);
+            }
+            _ if after.owner_switches_since_checkpoint > seen.owner_switches_since_checkpoint => {
+                self.values.insert(":one".to_owned(), number(1));
+                self.add = Some("ownerSwitchesSinceCheckpoint :one");
+            }
+            _ => {}
+        }
+    }
+
+    fn expression(self) -> String {
+        let mut expression = format!("SET {}", self.set.join(", "));
+        if !self.remove.is_empty() {
+            expression = format!("{expression} REMOVE {}", self.remove.join(", "));
+        }
+        if let Some(add) = self.add {
+            expression = format!("{expression} ADD {add}");
+        }
+        expression
     }
 }
 
@@ -88,6 +196,25 @@ mod tests {
         }
     }
 
+    fn hand_over(checkpoint: Option<Checkpoint>) -> LeaseChange {
+        LeaseChange::HandOver { to: WorkerId::new("b").unwrap(), checkpoint }
+    }
+
+    /// A row that nobody owns, one that somebody owns, and one that is asked for in either form.
+    fn all_seen() -> Vec<Lease> {
+        let owned = seen(Some("a"));
+        let asked = owned.with_request(Some(&WorkerId::new("b").unwrap()));
+        let mut moved_by_java = asked.clone();
+        moved_by_java.request.as_mut().unwrap().form = RequestForm::CheckpointOwner;
+        vec![seen(None), owned, asked, moved_by_java]
+    }
+
+    fn bound(values: Values) -> Vec<String> {
+        let mut names: Vec<String> = values.into_keys().collect();
+        names.sort();
+        names
+    }
+
     /// The names in an expression that start with a colon.
     fn names(expressions: &[&str]) -> Vec<String> {
         let text = expressions.join(" ");
@@ -107,15 +234,21 @@ mod tests {
             checkpoint(&[]),
             checkpoint(&["c", "d"]),
             LeaseChange::Release,
+            hand_over(None),
+            hand_over(Some(Checkpoint::Latest)),
         ];
-        for owner in [None, Some("a")] {
+        for seen in all_seen() {
             for change in &changes {
                 let mut values = Values::new();
-                let expression = update(&seen(owner), change, &mut values);
-                let condition = unchanged(&seen(owner), &mut values);
-                let mut bound: Vec<String> = values.into_keys().collect();
-                bound.sort();
-                assert_eq!(names(&[expression, condition]), bound, "{change:?}");
+                let expression = update(&seen, change, &mut values);
+                let condition = permitted(&seen, change, &mut values);
+                assert_eq!(names(&[&expression, &condition]), bound(values), "{change:?}");
+            }
+            for by in [None, Some(WorkerId::new("b").unwrap())] {
+                let mut values = Values::new();
+                let expression = request(by.as_ref(), &mut values);
+                let condition = request_permitted(&seen, &mut values);
+                assert_eq!(names(&[expression, &condition]), bound(values), "{by:?}");
             }
         }
     }

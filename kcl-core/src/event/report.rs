@@ -19,6 +19,8 @@ pub(super) fn log(worker: &WorkerId, event: &Event<'_>) {
         }
         Event::LeaseLost { shard, loss } => warn!(%worker, %shard, %loss, "lease lost"),
         Event::LeaseReleased { shard } => info!(%worker, %shard, "lease released"),
+        Event::LeaseHandedOver { shard, to } => info!(%worker, %shard, %to, "lease handed over"),
+        Event::LeaseRequested { shard, from } => info!(%worker, %shard, %from, "lease asked for"),
         Event::ReleaseFailed { shard, error } => {
             warn!(%worker, %shard, %error, "release failed, lease left to expire");
         }
@@ -78,6 +80,8 @@ pub(super) fn count(event: &Event<'_>) {
     match event {
         Event::LeaseTaken { .. } => counter!("kcl_leases_taken_total").increment(1),
         Event::LeaseLost { .. } => counter!("kcl_leases_lost_total").increment(1),
+        Event::LeaseHandedOver { .. } => counter!("kcl_leases_handed_over_total").increment(1),
+        Event::LeaseRequested { .. } => counter!("kcl_leases_requested_total").increment(1),
         Event::ReleaseFailed { .. } => counter!("kcl_lease_releases_failed_total").increment(1),
         Event::PositionTrimmed { shard, .. } => {
             counter!("kcl_positions_trimmed_total", "shard" => shard.to_string()).increment(1);

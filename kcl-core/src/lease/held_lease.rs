@@ -6,7 +6,7 @@ use tokio::sync::{Mutex, watch};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::{Conditional, Lease, LeaseChange, LeaseLoss, LeaseStore};
+use super::{Conditional, Doubt, Lease, LeaseChange, LeaseLoss, LeaseStore, Obstacle};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Checkpoint, ShardId, ShardKey, WorkerId};
 use crate::retry::within;
@@ -15,20 +15,29 @@ use crate::retry::within;
 /// it, and goes on when a scan shows it.
 const TAKE_ATTEMPTS_MAX: u32 = 3;
 
-/// All attempts to take a lease together, and any other write, are given up after this share of the failover time:
-/// most of it is then left to start the consumer, or to write again.
-const WRITE_TIMEOUT_DIVISOR: u32 = 3;
+/// A write is given up after this share of the failover time, so that one that began half-way to the deadline can be
+/// made twice more.
+const WRITE_TIMEOUT_DIVISOR: u32 = 8;
+
+/// An owner believes in its lease for this share of the failover time. Others wait for all of it, so no clock that runs up
+/// to five per cent too slow here, or too fast there, lets them start before the owner has stopped (L3).
+const BELIEF_SHARE: f64 = 0.9;
+
+/// One write is made this often: after an earlier one of unknown outcome, and after somebody has touched the row without
+/// moving it, as the leader of a Java KCL 3 fleet does once to ask for the lease.
+const ROUNDS_MAX: u32 = 4;
 
 /// A lease that this worker owns, and the only way to write its row: one write at a time (L4).
 ///
-/// It is lost, for this worker, as soon as a write finds somebody else's row, or one failover time after the *start*
-/// of the last write that succeeded (L3). From then on every write is refused.
+/// It is lost, for this worker, as soon as a write finds somebody else's row, or nine tenths of a failover time after the
+/// *start* of the last write that succeeded (L3). From then on every write is refused.
 pub(crate) struct HeldLease {
     store: Arc<dyn LeaseStore>,
     worker: WorkerId,
     failover_time: Duration,
     state: Mutex<State>,
-    deadline: watch::Sender<Instant>,
+    written_at: watch::Sender<Instant>,
+    requested_by: watch::Sender<Option<WorkerId>>,
     ended: CancellationToken,
     loss: OnceLock<LeaseLoss>,
     acquired: Lease,
@@ -36,21 +45,22 @@ pub(crate) struct HeldLease {
 
 struct State {
     row: Lease,
-    /// Writes on top of `row` were sent whose answers are not known: one may have been applied (L5).
-    doubt: Option<Doubt>,
+    /// Writes on top of `row` were sent whose answers are not known.
+    doubt: Option<Uncertain>,
 }
 
 #[derive(Clone, Copy)]
-struct Doubt {
+struct Uncertain {
     /// When the first of them was sent.
     since: Instant,
-    /// One of them was to give the lease back.
-    about_release: bool,
+    doubt: Doubt,
 }
 
 /// What became of a write.
 enum Written {
     Applied,
+    /// The request that it answers was withdrawn.
+    Refused,
     /// The row that stood in the way, or `None` if there is no row.
     Lost(Option<Box<Lease>>),
 }
@@ -78,20 +88,21 @@ impl HeldLease {
             failover_time,
             acquired: seen.clone(),
             state: Mutex::new(State { row: seen.clone(), doubt: None }),
-            deadline: watch::Sender::new(Instant::now()),
+            written_at: watch::Sender::new(Instant::now()),
+            requested_by: watch::Sender::new(None),
             ended: CancellationToken::new(),
             loss: OnceLock::new(),
         };
         let take = LeaseChange::Take { by: worker.clone() };
-        let timeout = failover_time / WRITE_TIMEOUT_DIVISOR / TAKE_ATTEMPTS_MAX;
         let mut attempt = 1;
         loop {
-            match lease.try_write(&take, timeout).await {
+            match lease.try_write(&take).await {
                 Ok(Written::Applied) => {
                     lease.acquired = lease.state.get_mut().row.clone();
                     return Ok(Taken::Held(Arc::new(lease)));
                 }
                 Ok(Written::Lost(row)) => return Ok(Taken::Lost(row)),
+                Ok(Written::Refused) => return Ok(Taken::Lost(None)),
                 Err(error) if !error.is_retryable() || attempt == TAKE_ATTEMPTS_MAX => return Err(error),
                 Err(_) => attempt += 1,
             }
@@ -117,9 +128,14 @@ impl HeldLease {
         self.loss.get()
     }
 
+    /// When the last write that succeeded was sent.
+    pub(crate) fn written_at(&self) -> Instant {
+        *self.written_at.borrow()
+    }
+
     /// When the lease is lost if no further write succeeds.
     pub(crate) fn deadline(&self) -> Instant {
-        *self.deadline.borrow()
+        self.written_at() + self.failover_time.mul_f64(BELIEF_SHARE)
     }
 
     /// Marks the lease as lost once its deadline has passed. Waits for ever while writes keep succeeding, and never
@@ -137,6 +153,33 @@ impl HeldLease {
         }
     }
 
+    /// Takes in the row as a scan shows it: it may hold a request.
+    pub(crate) fn observe(&self, row: &Lease) {
+        if row.is_owned_by(&self.worker) && row.counter >= self.acquired.counter {
+            let request = row.requested_by().cloned();
+            self.requested_by.send_if_modified(|known| {
+                let is_new = *known != request;
+                *known = request;
+                is_new
+            });
+        }
+    }
+
+    /// Waits until another worker asks for the lease.
+    pub(crate) async fn requested(&self) {
+        let mut requested_by = self.requested_by.subscribe();
+        // The sender lives as long as `self`.
+        let _asked = requested_by.wait_for(Option::is_some).await;
+    }
+
+    /// True if the lease may still be acted upon. Marks it as lost if its time has run out and nobody has noticed that yet.
+    pub(crate) fn is_alive(&self) -> bool {
+        if Instant::now() >= self.deadline() {
+            self.lose(LeaseLoss::Expired);
+        }
+        !self.ended.is_cancelled()
+    }
+
     /// Tells the fleet that this worker is alive.
     pub(crate) async fn renew(&self) -> Result<()> {
         self.write(&LeaseChange::Renew).await
@@ -148,78 +191,101 @@ impl HeldLease {
         self.write(&LeaseChange::Checkpoint { checkpoint, children }).await
     }
 
-    /// Gives the lease back, unless it turns out to be [lost](Self::loss). After an error the row may still name this
-    /// worker, and the call may be made again.
-    pub(crate) async fn release(&self) -> Result<()> {
-        match self.try_write(&LeaseChange::Release, self.write_timeout()).await? {
-            Written::Applied => self.ended.cancel(),
-            Written::Lost(row) => self.lose(LeaseLoss::read_off(row.as_deref(), &self.worker)),
+    /// Gives the lease to the worker that asks for it, with `checkpoint` in the same write; or back, for anybody to take,
+    /// if nobody asks. Returns the worker that has it.
+    ///
+    /// Unless the lease turns out to be [lost](Self::loss). After an error the row may still name this worker, and the
+    /// call may be made again.
+    pub(crate) async fn leave(&self, checkpoint: Option<&Checkpoint>) -> Result<Option<WorkerId>> {
+        loop {
+            let to = self.requested_by.borrow().clone();
+            let written = match &to {
+                Some(to) => {
+                    let checkpoint = checkpoint.cloned();
+                    self.try_write(&LeaseChange::HandOver { to: to.clone(), checkpoint }).await?
+                }
+                None => self.commit_and_release(checkpoint).await?,
+            };
+            match written {
+                Written::Applied => self.ended.cancel(),
+                Written::Refused => continue,
+                Written::Lost(row) => self.lose(LeaseLoss::read_off(row.as_deref(), &self.worker)),
+            }
+            return Ok(to);
         }
-        Ok(())
+    }
+
+    async fn commit_and_release(&self, checkpoint: Option<&Checkpoint>) -> Result<Written> {
+        if let Some(checkpoint) = checkpoint {
+            let commit = LeaseChange::Checkpoint { checkpoint: checkpoint.clone(), children: Vec::new() };
+            match self.try_write(&commit).await? {
+                Written::Applied => {}
+                obstacle => return Ok(obstacle),
+            }
+        }
+        self.try_write(&LeaseChange::Release).await
     }
 
     async fn write(&self, change: &LeaseChange) -> Result<()> {
         if self.ended.is_cancelled() {
             return Err(self.lost_error());
         }
-        match self.try_write(change, self.write_timeout()).await? {
-            Written::Applied => Ok(()),
+        match self.try_write(change).await? {
             Written::Lost(row) => {
                 self.lose(LeaseLoss::read_off(row.as_deref(), &self.worker));
                 Err(self.lost_error())
             }
+            Written::Applied | Written::Refused => Ok(()),
         }
-    }
-
-    fn write_timeout(&self) -> Duration {
-        self.failover_time / WRITE_TIMEOUT_DIVISOR
     }
 
     /// Makes one write, on top of whatever an earlier write of unknown outcome has left.
-    async fn try_write(&self, change: &LeaseChange, timeout: Duration) -> Result<Written> {
+    async fn try_write(&self, change: &LeaseChange) -> Result<Written> {
         let mut state = self.state.lock().await;
-        loop {
-            if state.has_come_as_far_as(change) {
-                return Ok(Written::Applied);
-            }
+        for _ in 0..ROUNDS_MAX {
+            let Some(change) = state.due(change) else { return Ok(Written::Applied) };
             let started = Instant::now();
-            let doubt = state.doubt;
+            let before = state.doubt;
             // Before the call, so that dropping this future leaves the doubt behind, too.
-            state.doubt = Some(Doubt {
-                since: doubt.map_or(started, |doubt| doubt.since),
-                about_release: doubt.is_some_and(|doubt| doubt.about_release)
-                    || *change == LeaseChange::Release,
-            });
-            let write = self.store.update(&state.row, change);
+            state.doubt = Some(Uncertain::with(before, started, &change));
             let what = format!("writing the lease of shard {}", self.shard());
-            let (row, written_at) = match within(timeout, &what, write).await? {
-                Conditional::Applied(row) => (row, started),
-                Conditional::Lost(row) => match (doubt, row) {
-                    (Some(doubt), Some(row)) if self.is_own_write(&state.row, &row) => {
-                        if row != state.row.after(change) {
-                            // An earlier write of another kind: this one is still to be made, on top of it.
-                            *state = State { row, doubt: None };
-                            continue;
-                        }
-                        (row, doubt.since)
-                    }
-                    // Whoever has the lease now: it was given back before.
-                    (Some(doubt), _) if doubt.about_release && *change == LeaseChange::Release => {
-                        return Ok(Written::Applied);
-                    }
-                    (_, row) => return Ok(Written::Lost(row.map(Box::new))),
-                },
+            let write = self.store.update(&state.row, &change);
+            let found = match within(self.failover_time / WRITE_TIMEOUT_DIVISOR, &what, write).await? {
+                Conditional::Applied(row) => {
+                    self.settle(&mut state, row, started);
+                    return Ok(Written::Applied);
+                }
+                Conditional::Lost(found) => found,
             };
-            *state = State { row, doubt: None };
-            self.deadline.send_replace(written_at + self.failover_time);
-            return Ok(Written::Applied);
+            let doubt = before.map(|before| before.doubt);
+            match Obstacle::read(&self.worker, &state.row, doubt, &change, found) {
+                Obstacle::OwnChange(row) => {
+                    let written_at = before.map_or(started, |before| before.since);
+                    self.settle(&mut state, *row, written_at);
+                    return Ok(Written::Applied);
+                }
+                Obstacle::OwnEarlierChange(row) => *state = State { row: *row, doubt: None },
+                Obstacle::GivenAway => return Ok(Written::Applied),
+                // What is in doubt may still arrive, so the doubt stays.
+                Obstacle::Touched(row) => {
+                    self.observe(&row);
+                    let is_refused = !row.permits(&row, &change);
+                    state.row = *row;
+                    if is_refused {
+                        return Ok(Written::Refused);
+                    }
+                }
+                Obstacle::Foreign(row) => return Ok(Written::Lost(row)),
+            }
         }
+        let message = format!("the row of shard {} changed {ROUNDS_MAX} times under one write", self.shard());
+        Err(Error::new(ErrorKind::Transient, message))
     }
 
-    /// True if `row` is what a write of ours on top of `base` left: it moved by one step and still names us. Nobody
-    /// else writes that, as long as worker ids are unique.
-    fn is_own_write(&self, base: &Lease, row: &Lease) -> bool {
-        row.is_owned_by(&self.worker) && row.counter == base.counter + 1
+    fn settle(&self, state: &mut State, row: Lease, written_at: Instant) {
+        self.observe(&row);
+        *state = State { row, doubt: None };
+        self.written_at.send_replace(written_at);
     }
 
     fn lose(&self, loss: LeaseLoss) {
@@ -237,8 +303,29 @@ impl HeldLease {
 }
 
 impl State {
-    fn has_come_as_far_as(&self, change: &LeaseChange) -> bool {
-        matches!(change, LeaseChange::Checkpoint { checkpoint, .. } if *checkpoint <= self.row.checkpoint)
+    /// What is left to do of a change; `None` if the row has come as far already (L6).
+    fn due(&self, change: &LeaseChange) -> Option<LeaseChange> {
+        match change {
+            LeaseChange::Checkpoint { checkpoint, .. } if *checkpoint <= self.row.checkpoint => None,
+            LeaseChange::HandOver { to, checkpoint } => {
+                let checkpoint = checkpoint.clone().filter(|checkpoint| *checkpoint > self.row.checkpoint);
+                Some(LeaseChange::HandOver { to: to.clone(), checkpoint })
+            }
+            change => Some(change.clone()),
+        }
+    }
+}
+
+impl Uncertain {
+    /// What is in doubt once `change` is sent, too.
+    fn with(before: Option<Self>, now: Instant, change: &LeaseChange) -> Self {
+        let leaves = matches!(change, LeaseChange::Release | LeaseChange::HandOver { .. });
+        let doubt = match before {
+            Some(Self { doubt: Doubt::Leaving, .. }) => Doubt::Leaving,
+            _ if leaves => Doubt::Leaving,
+            _ => Doubt::Staying,
+        };
+        Self { since: before.map_or(now, |before| before.since), doubt }
     }
 }
 

@@ -18,6 +18,8 @@ pub(crate) struct LeaseBook {
 struct Entry {
     lease: Lease,
     moved_at: MonotonicTime,
+    /// When the request that the row holds was first seen.
+    requested_at: MonotonicTime,
 }
 
 impl LeaseBook {
@@ -50,11 +52,16 @@ impl LeaseBook {
     }
 
     fn enter(&mut self, known: Option<Entry>, lease: Lease, now: MonotonicTime) {
-        let moved_at = match known {
-            Some(entry) if entry.lease.matches(&lease) => entry.moved_at,
-            _ => now,
-        };
-        self.entries.insert(lease.shard.clone(), Entry { lease, moved_at });
+        let (mut moved_at, mut requested_at) = (now, now);
+        if let Some(known) = known {
+            if known.lease.matches(&lease) {
+                moved_at = known.moved_at;
+            }
+            if known.lease.request == lease.request {
+                requested_at = known.requested_at;
+            }
+        }
+        self.entries.insert(lease.shard.clone(), Entry { lease, moved_at, requested_at });
     }
 
     /// The row of a shard, as last seen.
@@ -70,6 +77,12 @@ impl LeaseBook {
     /// How long ago the row of a shard was last seen to move; zero if there is none.
     pub(crate) fn unmoved_for(&self, shard: &ShardKey, now: MonotonicTime) -> Duration {
         self.entries.get(shard).map_or(Duration::ZERO, |entry| now.saturating_since(entry.moved_at))
+    }
+
+    /// How long ago the request that the row of a shard holds was first seen; zero if there is none.
+    pub(crate) fn requested_for(&self, shard: &ShardKey, now: MonotonicTime) -> Duration {
+        let entry = self.entries.get(shard).filter(|entry| entry.lease.request.is_some());
+        entry.map_or(Duration::ZERO, |entry| now.saturating_since(entry.requested_at))
     }
 
     /// The owner of a lease that has not expired; `None` if the lease is anybody's to take.

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use super::{Lease, LeaseChange};
 use crate::error::Result;
-use crate::model::ShardKey;
+use crate::model::{ShardKey, WorkerId};
 
 /// The lease table: rows that many workers change, one conditional write at a time.
 ///
@@ -38,13 +38,23 @@ pub trait LeaseStore: fmt::Debug + Send + Sync + 'static {
     /// Creates the row if there is none for its shard; [`Conditional::Lost`] with the existing row otherwise.
     async fn create(&self, lease: &Lease) -> Result<Conditional>;
 
-    /// Changes a row, if its counter **and** its owner still are those of `seen`.
+    /// Changes a row, if its counter **and** its owner still are those of `seen`; for
+    /// [`HandOver`](LeaseChange::HandOver) also only if the new owner still asks for it
+    /// ([`Lease::permits`]).
     ///
     /// # To ensure correctness
     /// Check and change are one atomic step, durable before this returns. The new row is `seen.after(change)`, except
     /// that attributes which the change does not name keep what the row holds. On [`Conditional::Lost`] nothing was
     /// written.
     async fn update(&self, seen: &Lease, change: &LeaseChange) -> Result<Conditional>;
+
+    /// Asks the owner of a lease to hand it over to `by`, or withdraws what was asked (`None`), if the owner and the
+    /// request still are those of `seen` ([`Lease::permits_request`]).
+    ///
+    /// # To ensure correctness
+    /// The counter stays as it is, and nothing else of the row changes, so that no request stands in the way of a write
+    /// of the owner.
+    async fn request(&self, seen: &Lease, by: Option<&WorkerId>) -> Result<Conditional>;
 
     /// Deletes a row, if its counter and its owner still are those of `seen`. True if the row is gone, also if it
     /// was gone before.

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::lease::{Conditional, Consistency, Lease, LeaseChange, LeaseStore};
-use crate::model::{ShardId, ShardKey};
+use crate::model::{ShardId, ShardKey, WorkerId};
 
 /// A lease table in memory. Share one between workers behind an `Arc`.
 ///
@@ -68,8 +68,19 @@ impl LeaseStore for MemoryLeaseStore {
     async fn update(&self, seen: &Lease, change: &LeaseChange) -> Result<Conditional> {
         check_key(&seen.shard)?;
         self.with_table(|table| match table.get_mut(&seen.shard) {
-            Some(row) if row.matches(seen) => {
+            Some(row) if row.permits(seen, change) => {
                 *row = as_stored(row.after(change))?;
+                Ok(Conditional::Applied(row.clone()))
+            }
+            other => Ok(Conditional::Lost(other.cloned())),
+        })
+    }
+
+    async fn request(&self, seen: &Lease, by: Option<&WorkerId>) -> Result<Conditional> {
+        check_key(&seen.shard)?;
+        self.with_table(|table| match table.get_mut(&seen.shard) {
+            Some(row) if row.permits_request(seen) => {
+                *row = row.with_request(by);
                 Ok(Conditional::Applied(row.clone()))
             }
             other => Ok(Conditional::Lost(other.cloned())),

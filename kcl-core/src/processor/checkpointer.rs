@@ -78,6 +78,14 @@ impl Checkpointer {
         self.with_positions(|positions| positions.committed.clone())
     }
 
+    /// What is processed and not committed yet.
+    pub(crate) fn uncommitted(&self) -> Option<Checkpoint> {
+        self.with_positions(|positions| {
+            let processed = positions.processed.clone().map(Checkpoint::At);
+            processed.filter(|processed| *processed > positions.committed)
+        })
+    }
+
     /// Commits the end of the shard. Only the framework does, once the processor has returned `Ok` for all of it.
     pub(crate) async fn checkpoint_shard_end(&self, children: Vec<ShardId>) -> Result<()> {
         self.commit(Checkpoint::ShardEnd, children).await
@@ -95,9 +103,7 @@ impl Checkpointer {
         let shard = self.lease.shard();
         match self.lease.checkpoint(checkpoint.clone(), children).await {
             Ok(()) => {
-                if self.with_positions(|positions| positions.advance(&checkpoint)) {
-                    self.events.emit(&Event::Checkpointed { shard, checkpoint: &checkpoint });
-                }
+                self.note_committed(&checkpoint);
                 Ok(())
             }
             Err(error) => {
@@ -107,6 +113,13 @@ impl Checkpointer {
                 }
                 Err(error)
             }
+        }
+    }
+
+    /// The row has come as far as this.
+    pub(crate) fn note_committed(&self, checkpoint: &Checkpoint) {
+        if self.with_positions(|positions| positions.advance(checkpoint)) {
+            self.events.emit(&Event::Checkpointed { shard: self.lease.shard(), checkpoint });
         }
     }
 

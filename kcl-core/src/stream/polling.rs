@@ -5,6 +5,7 @@ use async_trait::async_trait;
 use tokio::time::{Instant, sleep_until};
 
 use super::kinesis::REQUEST_TIMEOUT;
+use super::record_source::CLOCK_MARGIN;
 use super::{
     ChildShard, GET_RECORDS_MAX, GetRecordsOutput, IteratorPosition, Kinesis, RecordSource, ShardIterator,
     SourceBatch, StartPosition,
@@ -20,9 +21,6 @@ const READ_INTERVAL_MIN: Duration = Duration::from_millis(200);
 /// Throttling ends within a second or so, trouble of the service may last: quick first, patient later.
 const READ_RETRY_DELAYS: RetryDelays =
     RetryDelays { initial: Duration::from_millis(250), max: Duration::from_secs(10) };
-
-/// A reader at the tip that must start anew goes back in time by this much, for clocks that disagree.
-const CLOCK_MARGIN_MS: i64 = 10_000;
 
 /// How a shard is polled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -128,9 +126,7 @@ impl PollingSource {
             StartPosition::Latest => match self.at_tip {
                 None => IteratorPosition::Latest,
                 // It has been there before: the tip of today would skip what arrived since.
-                Some(time) => {
-                    IteratorPosition::AtTimestamp(Timestamp::from_millis(time.as_millis() - CLOCK_MARGIN_MS))
-                }
+                Some(time) => IteratorPosition::AtTimestamp(time.saturating_sub(CLOCK_MARGIN)),
             },
             StartPosition::AtTimestamp(time) => IteratorPosition::AtTimestamp(*time),
             // Not `AfterSequenceNumber`: the position may lie inside an aggregate, whose rest is still to come.

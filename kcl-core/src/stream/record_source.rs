@@ -1,8 +1,14 @@
+use std::time::Duration;
+
 use async_trait::async_trait;
 
 use super::ChildShard;
 use crate::error::Result;
+use crate::lease::Lease;
 use crate::model::{Checkpoint, InitialPosition, Record, RecordPosition, Timestamp};
+
+/// A reader that goes back to a time at which it was at the tip goes back further by this much, for clocks that disagree.
+pub(super) const CLOCK_MARGIN: Duration = Duration::from_secs(10);
 
 /// One shard as a sequence of batches. Polling is one; nothing downstream can tell which it reads from.
 #[async_trait]
@@ -45,10 +51,17 @@ impl StartPosition {
     ///
     /// The row of an `AT_TIMESTAMP` lease does not hold the time, so it comes from the settings. If those name another
     /// position by now, the time is unknown, and the shard is read from its beginning: too much rather than too little.
-    pub(crate) fn resume(checkpoint: &Checkpoint, initial_position: InitialPosition) -> Option<Self> {
-        Some(match checkpoint {
+    ///
+    /// Only the first owner of a `LATEST` lease starts at the tip. One that follows before anything was committed goes back
+    /// to the time at which the row was made: the tip of today would skip what arrived since.
+    pub(crate) fn resume(lease: &Lease, initial_position: InitialPosition) -> Option<Self> {
+        let is_first_owner = lease.counter <= 1;
+        Some(match &lease.checkpoint {
             Checkpoint::TrimHorizon => Self::TrimHorizon,
-            Checkpoint::Latest => Self::Latest,
+            Checkpoint::Latest => match lease.latest_since {
+                Some(time) if !is_first_owner => Self::AtTimestamp(time.saturating_sub(CLOCK_MARGIN)),
+                _ => Self::Latest,
+            },
             Checkpoint::At(position) => Self::After(position.clone()),
             Checkpoint::AtTimestamp => match initial_position {
                 InitialPosition::AtTimestamp(time) => Self::AtTimestamp(time),

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use super::Fault;
 use crate::error::Result;
 use crate::lease::{Conditional, Consistency, Lease, LeaseChange, LeaseStore};
-use crate::model::ShardKey;
+use crate::model::{ShardKey, WorkerId};
 
 /// A call on its way to the store.
 #[derive(Debug, Clone, Copy)]
@@ -21,6 +21,8 @@ pub enum LeaseCall<'a> {
     Create(&'a Lease),
     /// [`LeaseStore::update`].
     Update(&'a Lease, &'a LeaseChange),
+    /// [`LeaseStore::request`].
+    Request(&'a Lease, Option<&'a WorkerId>),
     /// [`LeaseStore::delete`].
     Delete(&'a Lease),
 }
@@ -65,6 +67,10 @@ impl LeaseStore for FaultyLeaseStore {
 
     async fn update(&self, seen: &Lease, change: &LeaseChange) -> Result<Conditional> {
         self.pass(LeaseCall::Update(seen, change), self.inner.update(seen, change)).await
+    }
+
+    async fn request(&self, seen: &Lease, by: Option<&WorkerId>) -> Result<Conditional> {
+        self.pass(LeaseCall::Request(seen, by), self.inner.request(seen, by)).await
     }
 
     async fn delete(&self, seen: &Lease) -> Result<bool> {

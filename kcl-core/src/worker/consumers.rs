@@ -6,10 +6,10 @@ use futures_util::{StreamExt, stream};
 use tokio::task::{self, JoinError, JoinSet};
 use tokio::time::{Instant, timeout};
 
-use super::shard_consumer::{Context, Ending, ShardConsumer, release};
+use super::shard_consumer::{Context, Ending, ShardConsumer, leave};
 use crate::error::{Error, ErrorKind};
 use crate::event::Event;
-use crate::lease::{HeldLease, LeaseLoss};
+use crate::lease::{HeldLease, LeaseBook, LeaseLoss};
 use crate::model::ShardKey;
 use crate::retry::{Retry, RetryDelays};
 
@@ -62,6 +62,15 @@ impl Consumers {
 
     pub(super) fn holds(&self, shard: &ShardKey) -> bool {
         self.held.contains_key(shard)
+    }
+
+    /// Takes in a scan: rows of leases held here may hold requests.
+    pub(super) fn observe(&self, book: &LeaseBook) {
+        for (shard, held) in &self.held {
+            if let Some(row) = book.get(shard) {
+                held.lease.observe(row);
+            }
+        }
     }
 
     /// True if this worker has failed to read the shard, and has not done better since.
@@ -138,7 +147,7 @@ impl Consumers {
         let (events, seed) = (self.context.events.clone(), self.rng.u64(..));
         let held = Arc::clone(&lease);
         let task = self.tasks.spawn(async move {
-            release(&held, &events, seed).await;
+            let _reported = leave(&held, None, &events, seed).await;
             Ending::Released
         });
         self.held.insert(lease.shard().clone(), Held { lease, task: task.id() });
@@ -159,7 +168,7 @@ impl Consumers {
         let releases = held.into_iter().map(|(shard, Held { lease, .. })| async move {
             events.emit(&Event::ShutdownForced { shard: &shard });
             if !lease.ended().is_cancelled() {
-                release(&lease, events, seed).await;
+                let _reported = leave(&lease, None, events, seed).await;
             }
         });
         stream::iter(releases).buffer_unordered(RELEASES_IN_FLIGHT_MAX).collect::<()>().await;

@@ -2,11 +2,13 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join;
 use tokio::select;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::consumers::{Consumers, Ended};
+use super::requests::{Answer, Request, Requests};
 use super::shard_consumer::Context;
 use super::shard_sync::ShardSync;
 use super::standstill::Standstill;
@@ -15,7 +17,7 @@ use super::takes::{Take, Takes};
 use super::worker::Ports;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, Events};
-use crate::lease::assignment::{Situation, Stance, leases_to_take};
+use crate::lease::assignment::{Situation, Stance, due_leases};
 use crate::lease::{Lease, LeaseBook, NamesakeWatch, Taken, lineage};
 use crate::model::{MonotonicTime, ShardKey};
 use crate::processor::ProcessorFactory;
@@ -46,9 +48,12 @@ pub(super) struct Coordinator {
     scan: TableScan,
     sync: ShardSync,
     takes: Takes,
+    requests: Requests,
     consumers: Consumers,
     namesakes: NamesakeWatch,
     standstill: Standstill,
+    /// The last scan showed this worker to the others.
+    is_introduced: bool,
     /// What has worked once.
     proven: BTreeSet<Step>,
 }
@@ -81,7 +86,9 @@ impl Coordinator {
             takes: Takes::new(context.clone(), rng.fork()),
             consumers: Consumers::new(context.clone(), rng),
             namesakes: NamesakeWatch::new(failover_time),
+            requests: Requests::new(context.clone()),
             standstill: Standstill::default(),
+            is_introduced: false,
             proven: BTreeSet::new(),
             context,
         }
@@ -137,9 +144,13 @@ impl Coordinator {
                     self.settle(take)?;
                     self.take_due_leases();
                 }
+                Some(request) = self.requests.next_ended() => {
+                    self.follow(request)?;
+                    self.take_due_leases();
+                }
                 synced = self.sync.next_ended() => {
                     self.accept(Step::Sync, synced)?;
-                    self.scan.bring_forward();
+                    self.scan.bring_forward_to(Instant::now());
                 }
                 scanned = self.scan.next() => if let Some(rows) = self.accept(Step::Scan, scanned)? {
                     self.observe(rows)?;
@@ -152,49 +163,71 @@ impl Coordinator {
     /// Takes in a scan of the table. Fails if it shows that this worker's id is taken.
     fn observe(&mut self, rows: Vec<Lease>) -> Result<()> {
         let now = self.now();
-        self.book.observe_scan(rows, now);
-        self.takes.forget_races();
-        self.sync.look(&self.book);
-        let Context { settings, events, .. } = &self.context;
-        let holds = |shard: &ShardKey| self.consumers.holds(shard) || self.takes.is_in_flight(shard);
-        if let Some(shard) = self.namesakes.look(&self.book, &settings.worker_id, holds, now) {
-            return Err(self.namesake(&shard));
-        }
-        let unclaimed_after = settings.failover_time * UNCLAIMED_REPORT_FAILOVER_TIMES;
-        self.standstill.report(&self.book, now, unclaimed_after, events);
-        Ok(())
+        let Self { context, book, sync, takes, requests, consumers, namesakes, standstill, .. } = self;
+        let Context { settings, events, .. } = context;
+        let me = &settings.worker_id;
+        book.observe_scan(rows, now);
+        consumers.observe(book);
+        takes.forget_races();
+        sync.look(book);
+        self.is_introduced = book.leases().any(|row| row.is_owned_by(me) || row.requested_by() == Some(me));
+        let is_mine = |shard: &ShardKey| {
+            consumers.holds(shard) || takes.is_in_flight(shard) || requests.is_in_flight(shard)
+        };
+        let twin = namesakes.look(book, me, is_mine, now);
+        standstill.report(book, now, settings.failover_time * UNCLAIMED_REPORT_FAILOVER_TIMES, events);
+        twin.map_or(Ok(()), |shard| Err(self.namesake(&shard)))
     }
 
-    /// Begins to take what is due, as far as there is room.
+    /// Begins to take and to ask for what is due, as far as there is room.
     fn take_due_leases(&mut self) {
         let settings = &self.context.settings;
-        let due = leases_to_take(&Situation {
+        let due = due_leases(&Situation {
             book: &self.book,
             me: &settings.worker_id,
             stance: &|lease| self.stance(lease),
+            is_introduced: self.is_introduced,
             leases_max: settings.max_leases_for_worker,
             unclaimed_after: settings.failover_time * UNCLAIMED_AFTER_FAILOVER_TIMES,
+            request_lifetime: settings.hand_over_timeout + settings.failover_time,
             now: self.now(),
         });
-        let due: Vec<Lease> = due.iter().filter_map(|shard| self.book.get(shard)).cloned().collect();
-        for lease in due.into_iter().take(self.takes.room()) {
-            self.namesakes.forget(&lease.shard);
-            let parents = lease.parents.iter().map(|parent| lease.shard.sibling(parent));
-            let unseen_parents = parents.filter(|parent| self.book.get(parent).is_none()).collect();
-            self.takes.start(lease, unseen_parents);
+        let rows = |shards: Vec<ShardKey>, room: usize| -> Vec<Lease> {
+            shards.iter().filter_map(|shard| self.book.get(shard)).take(room).cloned().collect()
+        };
+        let (take, ask) = (rows(due.take, self.takes.room()), rows(due.ask, self.requests.room()));
+        for lease in take {
+            self.take(lease);
         }
+        if !self.is_introduced && !ask.is_empty() {
+            self.scan.bring_forward_to(Instant::now() + self.context.settings.lease_scan_interval);
+        }
+        for lease in ask {
+            self.requests.start(lease);
+        }
+    }
+
+    fn take(&mut self, lease: Lease) {
+        self.namesakes.forget(&lease.shard);
+        let parents = lease.parents.iter().map(|parent| lease.shard.sibling(parent));
+        let unseen_parents = parents.filter(|parent| self.book.get(parent).is_none()).collect();
+        self.takes.start(lease, unseen_parents);
+    }
+
+    fn is_mine(&self, shard: &ShardKey) -> bool {
+        self.consumers.holds(shard) || self.takes.is_in_flight(shard) || self.requests.is_in_flight(shard)
     }
 
     fn stance(&self, lease: &Lease) -> Stance {
         let shard = &lease.shard;
-        if self.consumers.holds(shard) || self.takes.is_in_flight(shard) {
+        if self.is_mine(shard) {
             return Stance::Mine;
         }
         let waits = !lineage::unfinished_parents(lease, &self.book).is_empty();
         if waits || self.consumers.is_resting(shard) || self.takes.is_barred(shard) {
             return Stance::Off;
         }
-        if self.takes.is_left_over(lease) {
+        if self.takes.is_left_over(lease) || lease.awaits_taking_up_by(&self.context.settings.worker_id) {
             return Stance::LeftOver;
         }
         // Others may be able to read what failed here, so they keep what they have.
@@ -209,16 +242,35 @@ impl Coordinator {
         let now = self.now();
         match self.accept(Step::Take, outcome)? {
             Some(Taken::Held(lease)) => {
+                let is_handed_over = seen.awaits_taking_up_by(&self.context.settings.worker_id);
+                let from = if is_handed_over { &seen.hand_over_owner } else { &seen.owner };
                 self.context.events.emit(&Event::LeaseTaken {
                     shard: lease.shard(),
-                    from: seen.owner.as_ref(),
+                    from: from.as_ref(),
                     checkpoint: &lease.acquired().checkpoint,
                 });
                 self.book.observe(lease.acquired().clone(), now);
                 self.consumers.start(lease);
+                if !self.is_introduced {
+                    self.scan.bring_forward_to(Instant::now());
+                }
             }
             Some(Taken::Lost(Some(row))) => self.book.observe(*row, now),
             Some(Taken::Lost(None)) => self.book.forget(&seen.shard),
+            None => {}
+        }
+        Ok(())
+    }
+
+    fn follow(&mut self, request: Request) -> Result<()> {
+        let now = self.now();
+        match self.accept(Step::Take, request.outcome)? {
+            Some(Answer::HandedOver(row) | Answer::Overdue(row)) => {
+                self.book.observe(row.clone(), now);
+                self.take(row);
+            }
+            Some(Answer::Lost(Some(row))) => self.book.observe(row, now),
+            Some(Answer::Lost(None)) => self.book.forget(&request.shard),
             None => {}
         }
         Ok(())
@@ -245,12 +297,17 @@ impl Coordinator {
     /// Waits for leases on their way, and gives back everything.
     async fn stop(&mut self) {
         self.context.stopping.cancel();
-        while let Some(take) = self.takes.next_ended().await {
-            if let Ok(Taken::Held(lease)) = take.outcome {
-                self.consumers.give_back(lease);
+        let Self { takes, requests, consumers, .. } = self;
+        let withdrawn = async { while requests.next_ended().await.is_some() {} };
+        let given_back = async {
+            while let Some(take) = takes.next_ended().await {
+                if let Ok(Taken::Held(lease)) = take.outcome {
+                    consumers.give_back(lease);
+                }
             }
-        }
-        self.consumers.stop().await;
+            consumers.stop().await;
+        };
+        join(withdrawn, given_back).await;
     }
 
     fn namesake(&self, shard: &ShardKey) -> Error {

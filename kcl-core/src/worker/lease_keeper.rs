@@ -1,50 +1,74 @@
 //! Keeps one lease alive for as long as its consumer runs. Never waits for the data path.
 
+use std::future::pending;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::select;
 use tokio::time::{Instant, sleep, sleep_until};
+use tokio_util::sync::CancellationToken;
 
 use crate::error::ErrorKind;
 use crate::event::{Event, Events};
 use crate::lease::HeldLease;
 
-/// A lease is renewed this many times per failover time, so that two renewals in a row may fail.
-const RENEWALS_PER_FAILOVER_TIME: u32 = 3;
+/// A lease is renewed when its last write is this share of the failover time old: late, since each renewal costs a write;
+/// early enough to be tried three times before the owner must stop.
+const RENEWAL_SHARE: f64 = 0.5;
 
-/// Renewals come up to this share earlier, so that leases taken together are not renewed together.
-const JITTER_SHARE: f64 = 0.25;
+/// Renewals come up to this share earlier or later, so that leases taken together are not renewed together for ever.
+const JITTER_SHARE: f64 = 0.1;
 
-/// A renewal that failed is made again after this share of the renewal interval.
-const RETRY_SHARE: u32 = 8;
+/// A renewal that failed is made again after this share of the failover time.
+const RETRY_DIVISOR: u32 = 32;
 
-/// Renews `lease` whenever its last write is a renewal interval old, and marks it as lost once its time has run out.
-/// Returns when it is lost or given back.
-pub(super) async fn keep(lease: &HeldLease, failover_time: Duration, events: &Events, seed: u64) {
-    select! {
-        biased;
-        () = lease.ended().cancelled() => {}
-        () = lease.expire() => {}
-        () = renew(lease, failover_time, events, seed) => {}
-    }
+/// Keeps one lease alive, and listens for workers that ask for it.
+pub(super) struct LeaseKeeper {
+    pub(super) lease: Arc<HeldLease>,
+    pub(super) failover_time: Duration,
+    /// Cancelled when another worker asks for the lease.
+    pub(super) leaving: CancellationToken,
+    pub(super) events: Events,
+    /// Starts the jitter of renewals.
+    pub(super) seed: u64,
 }
 
-async fn renew(lease: &HeldLease, failover_time: Duration, events: &Events, seed: u64) {
-    let mut rng = fastrand::Rng::with_seed(seed);
-    let interval = failover_time / RENEWALS_PER_FAILOVER_TIME;
-    loop {
-        // A checkpoint is a renewal: wait until the last write, whatever it was, is an interval old.
-        let shortened = interval.mul_f64(1.0 - JITTER_SHARE * rng.f64());
-        let due = lease.deadline() + shortened - failover_time;
-        if Instant::now() < due {
-            sleep_until(due).await;
-            continue;
+impl LeaseKeeper {
+    /// Renews the lease whenever its last write is half a failover time old, and marks it as lost once its time has run
+    /// out. Returns when it is lost or given away.
+    pub(super) async fn keep(self) {
+        select! {
+            biased;
+            () = self.lease.ended().cancelled() => {}
+            () = self.lease.expire() => {}
+            () = self.renew() => {}
+            () = self.listen() => {}
         }
-        let Err(error) = lease.renew().await else { continue };
-        if error.kind() == ErrorKind::LeaseLost {
-            return;
+    }
+
+    async fn renew(&self) {
+        let Self { lease, failover_time, .. } = self;
+        let mut rng = fastrand::Rng::with_seed(self.seed);
+        loop {
+            // A checkpoint is a renewal: wait until the last write, whatever it was, is old enough.
+            let jitter = 1.0 + JITTER_SHARE * (2.0 * rng.f64() - 1.0);
+            let due = lease.written_at() + failover_time.mul_f64(RENEWAL_SHARE * jitter);
+            if Instant::now() < due {
+                sleep_until(due).await;
+                continue;
+            }
+            let Err(error) = lease.renew().await else { continue };
+            if error.kind() == ErrorKind::LeaseLost {
+                return;
+            }
+            self.events.emit(&Event::RenewalFailed { shard: lease.shard(), error: &error });
+            sleep(*failover_time / RETRY_DIVISOR).await;
         }
-        events.emit(&Event::RenewalFailed { shard: lease.shard(), error: &error });
-        sleep(interval / RETRY_SHARE).await;
+    }
+
+    async fn listen(&self) {
+        self.lease.requested().await;
+        self.leaving.cancel();
+        pending::<()>().await;
     }
 }

@@ -7,6 +7,7 @@
 mod consumers;
 mod coordinator;
 mod lease_keeper;
+mod requests;
 mod shard_consumer;
 mod shard_sync;
 mod standstill;

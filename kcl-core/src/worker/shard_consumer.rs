@@ -4,13 +4,14 @@ use std::time::Duration;
 use tokio::select;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
-use super::lease_keeper::keep;
+use super::lease_keeper::LeaseKeeper;
 use super::worker::Ports;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, Events};
 use crate::lease::HeldLease;
-use crate::model::{ShardId, ShardKey};
+use crate::model::{Checkpoint, ShardId, ShardKey};
 use crate::processor::{Checkpointer, Delivered, Delivery, ProcessorFactory, RecordBatch, ShardStart};
 use crate::retry::{Retry, RetryDelays};
 use crate::settings::{Checkpointing, WorkerSettings};
@@ -25,7 +26,7 @@ const COMMIT_RETRY_DELAYS: RetryDelays =
 pub(super) enum Ending {
     /// The shard is processed to its end, and the row says so.
     ShardEnded,
-    /// The lease was given back because the worker is stopping.
+    /// The lease was given away, because the worker is stopping or another one asked for it.
     Released,
     /// The lease belongs to somebody else, or may by now.
     LeaseLost,
@@ -49,6 +50,8 @@ pub(super) struct ShardConsumer {
     lease: Arc<HeldLease>,
     checkpointer: Arc<Checkpointer>,
     delivery: Delivery,
+    /// Cancelled when this worker is to stop processing the shard.
+    leaving: CancellationToken,
     seed: u64,
 }
 
@@ -60,35 +63,58 @@ impl ShardConsumer {
         let checkpointer = Arc::new(Checkpointer::new(Arc::clone(&lease), events.clone()));
         let processor = context.processors.create(&shard);
         let retry = Retry::new(context.settings.processor_retry, seed);
-        let stopping = context.stopping.clone();
-        let delivery = Delivery::new(shard, processor, Arc::clone(&checkpointer), events, retry, stopping);
-        Self { context, lease, checkpointer, delivery, seed }
+        let leaving = context.stopping.child_token();
+        let delivery =
+            Delivery::new(shard, processor, Arc::clone(&checkpointer), events, retry, leaving.clone());
+        Self { context, lease, checkpointer, delivery, leaving, seed }
     }
 
-    /// Runs until the shard ends, the worker stops, or the lease is lost. Losing the lease does not wait for the
-    /// processor: its running call is dropped.
+    /// Runs until the shard ends, the worker stops, another one asks for the lease, or it is lost. Losing the lease does
+    /// not wait for the processor: its running call is dropped.
     pub(super) async fn run(mut self) -> Ending {
         let lease = Arc::clone(&self.lease);
         let events = self.context.events.clone();
-        let failover_time = self.context.settings.failover_time;
+        let keeper = LeaseKeeper {
+            lease: Arc::clone(&lease),
+            failover_time: self.context.settings.failover_time,
+            leaving: self.leaving.clone(),
+            events: events.clone(),
+            seed: self.seed,
+        };
+        // A task of its own: a processor that blocks its thread does not keep the lease from being renewed.
+        let mut keeper = AbortOnDropHandle::new(tokio::spawn(keeper.keep()));
         let ending = select! {
             biased;
-            () = keep(&lease, failover_time, &events, self.seed) => Ending::LeaseLost,
+            _ended = &mut keeper => Ending::LeaseLost,
             ending = self.consume() => ending,
         };
+        drop(keeper);
         if let Some(loss) = lease.loss() {
             events.emit(&Event::LeaseLost { shard: lease.shard(), loss });
             self.delivery.lease_lost(self.context.settings.shutdown_grace).await;
         } else {
-            release(&lease, &events, self.seed).await;
+            let checkpoint = self.uncommitted();
+            if leave(&lease, checkpoint.as_ref(), &events, self.seed).await
+                && let Some(checkpoint) = checkpoint
+            {
+                self.checkpointer.note_committed(&checkpoint);
+            }
         }
         ending
+    }
+
+    /// What is processed, and is to be committed by the framework with its last write.
+    fn uncommitted(&self) -> Option<Checkpoint> {
+        match self.context.settings.checkpointing {
+            Checkpointing::AfterEachBatch => self.checkpointer.uncommitted(),
+            Checkpointing::Manual => None,
+        }
     }
 
     async fn consume(&mut self) -> Ending {
         let acquired = self.lease.acquired();
         let initial_position = self.context.settings.initial_position;
-        let Some(position) = StartPosition::resume(&acquired.checkpoint, initial_position) else {
+        let Some(position) = StartPosition::resume(acquired, initial_position) else {
             return Ending::ShardEnded;
         };
         let start = ShardStart {
@@ -96,8 +122,7 @@ impl ShardConsumer {
             checkpoint: acquired.checkpoint.clone(),
             fencing_token: acquired.counter,
         };
-        let is_stopping = self.context.stopping.is_cancelled();
-        if is_stopping || self.delivery.initialize(&start).await == Delivered::Stopped {
+        if self.leaving.is_cancelled() || self.delivery.initialize(&start).await == Delivered::Stopped {
             return Ending::Released;
         }
         let mut source = PollingSource::new(
@@ -113,13 +138,17 @@ impl ShardConsumer {
 
     /// Moves batches from the source to the processor.
     async fn pump(&mut self, source: &mut dyn RecordSource) -> Ending {
-        let stopping = self.context.stopping.clone();
+        let leaving = self.leaving.clone();
         loop {
             let read = select! {
                 biased;
-                () = stopping.cancelled() => return self.stop().await,
+                () = leaving.cancelled() => return self.stop().await,
                 read = source.next_batch() => read,
             };
+            // After a pause of the whole process a read may be ready before the keeper has noticed how late it is.
+            if !self.lease.is_alive() {
+                return Ending::LeaseLost;
+            }
             let SourceBatch { records, millis_behind_latest, shard_end } = match read {
                 Ok(batch) => batch,
                 Err(error) => return self.source_failed(error).await,
@@ -143,20 +172,10 @@ impl ShardConsumer {
         }
     }
 
-    /// The last words: the processor may commit, and what is processed is committed until the table has it.
+    /// The last words: the processor may commit. What the framework commits goes with the lease.
     async fn stop(&mut self) -> Ending {
-        self.say_goodbye().await;
-        Ending::Released
-    }
-
-    async fn say_goodbye(&mut self) {
         self.delivery.shutdown_requested().await;
-        if self.context.settings.checkpointing == Checkpointing::AfterEachBatch {
-            let mut retry = Retry::new(COMMIT_RETRY_DELAYS, self.seed);
-            while self.checkpointer.checkpoint().await.is_err_and(|error| error.is_retryable()) {
-                sleep(retry.next_delay()).await;
-            }
-        }
+        Ending::Released
     }
 
     /// Everything is processed: tells the processor, and commits the end until the table has it.
@@ -164,7 +183,7 @@ impl ShardConsumer {
         if self.delivery.shard_ended().await == Delivered::Stopped {
             return self.stop().await;
         }
-        let stopping = self.context.stopping.clone();
+        let leaving = self.leaving.clone();
         let children: Vec<ShardId> = children.into_iter().map(|child| child.shard_id).collect();
         let mut retry = Retry::new(COMMIT_RETRY_DELAYS, self.seed);
         while let Err(error) = self.checkpointer.checkpoint_shard_end(children.clone()).await {
@@ -173,7 +192,7 @@ impl ShardConsumer {
             }
             select! {
                 biased;
-                () = stopping.cancelled() => return self.stop().await,
+                () = leaving.cancelled() => return self.stop().await,
                 () = sleep(retry.next_delay()) => {}
             }
         }
@@ -198,7 +217,7 @@ impl ShardConsumer {
             },
             _ => error,
         };
-        self.say_goodbye().await;
+        self.delivery.shutdown_requested().await;
         Ending::Failed(failure)
     }
 
@@ -213,21 +232,36 @@ impl ShardConsumer {
     }
 }
 
-/// Gives the lease back, again and again until the table has it or the lease has expired by itself.
-pub(super) async fn release(lease: &HeldLease, events: &Events, seed: u64) {
+/// Gives the lease away, to the worker that asks for it or to whoever wants it, with `checkpoint` if there is one: again
+/// and again until the table has it or the lease has expired by itself. True if the table has it.
+pub(super) async fn leave(
+    lease: &HeldLease,
+    checkpoint: Option<&Checkpoint>,
+    events: &Events,
+    seed: u64,
+) -> bool {
     let shard = lease.shard();
     let mut retry = Retry::new(COMMIT_RETRY_DELAYS, seed);
     loop {
-        let error = match lease.release().await {
-            Ok(()) => match lease.loss() {
-                None => return events.emit(&Event::LeaseReleased { shard }),
-                Some(loss) => return events.emit(&Event::LeaseLost { shard, loss }),
-            },
-            Err(error) => error,
+        let error = match (lease.leave(checkpoint).await, lease.loss()) {
+            (Ok(_), Some(loss)) => {
+                events.emit(&Event::LeaseLost { shard, loss });
+                return false;
+            }
+            (Ok(Some(to)), None) => {
+                events.emit(&Event::LeaseHandedOver { shard, to: &to });
+                return true;
+            }
+            (Ok(None), None) => {
+                events.emit(&Event::LeaseReleased { shard });
+                return true;
+            }
+            (Err(error), _) => error,
         };
         let delay = retry.next_delay();
         if Instant::now() + delay >= lease.deadline() {
-            return events.emit(&Event::ReleaseFailed { shard, error: &error });
+            events.emit(&Event::ReleaseFailed { shard, error: &error });
+            return false;
         }
         sleep(delay).await;
     }

@@ -11,7 +11,7 @@ use super::worker::Ports;
 use crate::error::Result;
 use crate::event::{Event, Events};
 use crate::lease::{Conditional, Consistency, Lease, LeaseBook, lineage};
-use crate::model::{MonotonicTime, ShardKey};
+use crate::model::{Checkpoint, MonotonicTime, ShardKey};
 use crate::retry::{Retry, RetryDelays, within};
 use crate::stream::list_all_shards;
 
@@ -145,13 +145,17 @@ impl ShardSync {
 async fn synchronize(context: Context) -> Result<Findings> {
     let Context { settings, ports, events, .. } = &context;
     let now = MonotonicTime::default();
+    let latest_since = ports.kinesis.now();
     let scan = ports.leases.list(Consistency::Strong);
     let mut rows = within(SCAN_TIMEOUT, "scanning the lease table", scan).await?;
     rows.retain(|row| row.shard.stream == settings.stream);
     let mut book = LeaseBook::new(settings.failover_time);
     book.observe_scan(rows, now);
     let shards = list_all_shards(&*ports.kinesis, &settings.stream).await?;
-    let missing = lineage::leases_to_create(&settings.stream, &shards, &book, settings.initial_position);
+    let mut missing = lineage::leases_to_create(&settings.stream, &shards, &book, settings.initial_position);
+    for lease in missing.iter_mut().filter(|lease| lease.checkpoint == Checkpoint::Latest) {
+        lease.latest_since = Some(latest_since);
+    }
     create_all(ports, &missing, events).await?;
     for lease in missing {
         book.observe(lease, now);

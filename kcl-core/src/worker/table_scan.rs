@@ -8,26 +8,35 @@ use super::shard_consumer::Context;
 use crate::error::Result;
 use crate::lease::{Consistency, Lease};
 use crate::retry::within;
+use crate::settings::WorkerSettings;
 
 /// A scan that takes longer is given up; the next interval brings another.
 pub(super) const SCAN_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A row of the lease table takes about this much: key, owner, position, hash keys and their names.
+const ROW_BYTES: usize = 512;
+
+/// What an eventually consistent read of a page costs (DynamoDB developer guide, read units).
+const BYTES_PER_HALF_UNIT: usize = 4096;
 
 /// Scans the lease table in the rhythm of the settings, one scan at a time.
 pub(super) struct TableScan {
     context: Context,
     running: Option<BoxFuture<'static, Result<Vec<Lease>>>>,
+    interval: Duration,
     next_at: Instant,
 }
 
 impl TableScan {
     /// The first scan is due at once.
     pub(super) fn new(context: Context) -> Self {
-        Self { context, running: None, next_at: Instant::now() }
+        let interval = context.settings.lease_scan_interval;
+        Self { context, running: None, interval, next_at: Instant::now() }
     }
 
-    /// Asks for a scan at once.
-    pub(super) fn bring_forward(&mut self) {
-        self.next_at = Instant::now();
+    /// Asks for a scan at this time, if none is due before.
+    pub(super) fn bring_forward_to(&mut self, time: Instant) {
+        self.next_at = self.next_at.min(time);
     }
 
     /// Waits for the next scan, and returns the rows of this worker's stream. Dropping the future loses nothing: the
@@ -37,13 +46,25 @@ impl TableScan {
             running
         } else {
             sleep_until(self.next_at).await;
-            self.next_at = Instant::now() + self.context.settings.lease_scan_interval;
+            self.next_at = Instant::now() + self.interval;
             self.running.insert(scan(self.context.clone()).boxed())
         };
         let scanned = running.await;
         self.running = None;
+        if let Ok(rows) = &scanned {
+            self.interval = scan_interval(rows.len(), &self.context.settings);
+        }
         scanned
     }
+}
+
+/// The time between two scans of a table of so many rows, within the read budget of the settings.
+fn scan_interval(rows: usize, settings: &WorkerSettings) -> Duration {
+    let half_units = (rows * ROW_BYTES).div_ceil(BYTES_PER_HALF_UNIT).max(1);
+    let half_units = u32::try_from(half_units).unwrap_or(u32::MAX);
+    let half_units_per_second = settings.lease_read_units_per_second.saturating_mul(2);
+    let within_budget = Duration::from_secs(1) / half_units_per_second * half_units;
+    within_budget.min(settings.failover_time).max(settings.lease_scan_interval)
 }
 
 async fn scan(context: Context) -> Result<Vec<Lease>> {

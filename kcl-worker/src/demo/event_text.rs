@@ -28,6 +28,8 @@ fn words(event: &Event<'_>) -> String {
         Event::LeaseTaken { shard, .. } => format!("took {}", name(shard)),
         Event::LeaseLost { shard, loss, .. } => format!("lost {}: {loss}", name(shard)),
         Event::LeaseReleased { shard, .. } => format!("released {}", name(shard)),
+        Event::LeaseHandedOver { shard, to, .. } => format!("handed {} over to {to}", name(shard)),
+        Event::LeaseRequested { shard, from, .. } => format!("asks {from} for {}", name(shard)),
         Event::ReleaseFailed { shard, error, .. } => format!("could not release {}: {error}", name(shard)),
         Event::RenewalFailed { shard, error, .. } => format!("could not renew {}: {error}", name(shard)),
         Event::WaitingForParents { shard, unfinished, .. } => {

@@ -46,6 +46,7 @@ async fn released(fleet: &Fleet, shard_id: &ShardId, checkpoint: &str) -> Item {
         ("checkpoint", s(checkpoint)),
         ("checkpointSubSequenceNumber", n("0")),
         ("ownerSwitchesSinceCheckpoint", n("0")),
+        ("handOverOwner", s("a")),
         ("startingHashKey", s(&shard.hash_key_range.start.to_string())),
         ("endingHashKey", s(&shard.hash_key_range.end.to_string())),
     ];

@@ -123,7 +123,6 @@ fn what_later_versions_of_the_java_kcl_add_does_not_disturb() {
         POSITION,
         [
             ("leaseOwner", s("worker-b")),
-            ("checkpointOwner", s("worker-a")),
             ("throughputKBps", n("12.5")),
             ("entityType", s("LEASE")),
             ("pendingCheckpoint", s(POSITION)),
@@ -134,6 +133,91 @@ fn what_later_versions_of_the_java_kcl_add_does_not_disturb() {
     let mut lease = lease(at(0));
     lease.owner = Some(WorkerId::new("worker-b").unwrap());
     assert_eq!(rows().decode(&item).unwrap(), Some(lease));
+}
+
+fn worker(name: &str) -> WorkerId {
+    WorkerId::new(name).unwrap()
+}
+
+#[test]
+fn an_owned_row_of_ours() {
+    let mut lease = lease(Checkpoint::Latest);
+    lease.owner = Some(worker("worker-a"));
+    lease.hand_over_owner = Some(worker("worker-a"));
+    lease.latest_since = Some(Timestamp::from_millis(1_700_000_000_123));
+    let item = item(
+        "LATEST",
+        [
+            ("leaseOwner", s("worker-a")),
+            ("handOverOwner", s("worker-a")),
+            ("latestSince", n("1700000000123")),
+        ],
+    );
+    both_ways(&item, &lease);
+    assert!(lease.answers_requests());
+}
+
+#[test]
+fn a_row_of_ours_that_was_given_back() {
+    let mut lease = lease(at(0));
+    lease.hand_over_owner = Some(worker("worker-a"));
+    both_ways(&item(POSITION, [("handOverOwner", s("worker-a"))]), &lease);
+}
+
+#[test]
+fn a_row_of_ours_that_another_worker_asks_for() {
+    let mut lease = lease(at(0));
+    lease.owner = Some(worker("worker-a"));
+    lease.hand_over_owner = Some(worker("worker-a"));
+    let lease = lease.with_request(Some(&worker("worker-b")));
+    let item = item(
+        POSITION,
+        [("leaseOwner", s("worker-a")), ("handOverOwner", s("worker-a")), ("handOverTo", s("worker-b"))],
+    );
+    both_ways(&item, &lease);
+    assert_eq!(lease.requested_by(), Some(&worker("worker-b")));
+}
+
+#[test]
+fn a_row_that_was_handed_over_and_not_taken_up() {
+    let mut lease = lease(at(0));
+    lease.owner = Some(worker("worker-b"));
+    lease.hand_over_owner = Some(worker("worker-a"));
+    let item = item(POSITION, [("leaseOwner", s("worker-b")), ("handOverOwner", s("worker-a"))]);
+    both_ways(&item, &lease);
+    assert!(lease.awaits_taking_up_by(&worker("worker-b")));
+}
+
+#[test]
+fn a_row_that_java_took_from_us_while_it_was_asked_for() {
+    let mut lease = lease(at(0));
+    lease.owner = Some(worker("java"));
+    lease.hand_over_owner = Some(worker("worker-a"));
+    let lease = lease.with_request(Some(&worker("worker-b")));
+    let item = item(
+        POSITION,
+        [("leaseOwner", s("java")), ("handOverOwner", s("worker-a")), ("handOverTo", s("worker-b"))],
+    );
+    both_ways(&item, &lease);
+    assert!(!lease.answers_requests() && lease.requested_by().is_none());
+}
+
+/// `initiateGracefulLeaseHandoff`: the owner is already the next one, and `checkpointOwner` still processes.
+#[test]
+fn a_row_that_a_java_3_fleet_moves() {
+    let mut lease = lease(at(0));
+    lease.owner = Some(worker("worker-a"));
+    lease.request = Some(HandOverRequest { by: worker("worker-b"), form: RequestForm::CheckpointOwner });
+    let item = item(POSITION, [("leaseOwner", s("worker-b")), ("checkpointOwner", s("worker-a"))]);
+    both_ways(&item, &lease);
+    assert!(lease.is_owned_by(&worker("worker-a")) && !lease.awaits_taking_up_by(&worker("worker-b")));
+    assert_eq!(lease.requested_by(), Some(&worker("worker-b")));
+}
+
+#[test]
+fn a_checkpoint_owner_without_an_owner_owns_nothing() {
+    let item = item(POSITION, [("checkpointOwner", s("worker-a"))]);
+    assert_eq!(rows().decode(&item).unwrap(), Some(lease(at(0))));
 }
 
 #[test]
@@ -162,6 +246,11 @@ fn an_attribute_that_cannot_be_read_is_named() {
         ("ownerSwitchesSinceCheckpoint", n("1.5")),
         ("leaseOwner", s("")),
         ("leaseOwner", n("1")),
+        ("checkpointOwner", s("")),
+        ("handOverTo", s("")),
+        ("handOverOwner", n("1")),
+        ("latestSince", s("yesterday")),
+        ("latestSince", n("18446744073709551615")),
         ("checkpoint", s("SOMEWHERE")),
         ("parentShardId", s(PARENT)),
         ("startingHashKey", s("zero")),
@@ -209,7 +298,9 @@ proptest! {
     fn every_lease_survives_a_round_trip(
         shard_id in "shardId-[0-9]{12}",
         (counter, switches) in any::<(u64, u64)>(),
-        owner in proptest::option::of("\\PC+"),
+        [owner, hand_over_owner, asker] in proptest::array::uniform3(proptest::option::of("\\PC+")),
+        is_moved_by_java in any::<bool>(),
+        latest_since in proptest::option::of(0..=i64::MAX),
         checkpoint in checkpoints(),
         (parents, children) in (shard_sets(), shard_sets()),
         range in any::<Option<(u128, u128)>>(),
@@ -217,7 +308,14 @@ proptest! {
         let lease = Lease {
             shard: ShardKey::new(rows().stream, ShardId::new(shard_id)),
             counter,
-            owner: owner.map(|name| WorkerId::new(name).unwrap()),
+            request: asker.map(|name| HandOverRequest {
+                by: worker(&name),
+                // Java moves no lease that nobody owns.
+                form: if is_moved_by_java && owner.is_some() { RequestForm::CheckpointOwner } else { RequestForm::Attribute },
+            }),
+            owner: owner.map(|name| worker(&name)),
+            hand_over_owner: hand_over_owner.map(|name| worker(&name)),
+            latest_since: latest_since.map(Timestamp::from_millis),
             owner_switches_since_checkpoint: switches,
             checkpoint,
             parents,

@@ -92,6 +92,7 @@ async fn children_come_with_the_end_of_the_shard(store: Store) -> CaseResult {
 async fn a_released_lease_has_no_owner(store: Store) -> CaseResult {
     let row = create(&store, &super::rows::full_row()?).await?;
     let released = Lease { counter: row.counter + 1, owner: None, ..row.clone() };
+    check_eq("who gave it back", &released.hand_over_owner, &row.owner)?;
     update(&store, &row, &LeaseChange::Release).await?;
     check_stored(&store, &released).await
 }

@@ -6,6 +6,7 @@
 mod changes;
 mod conditions;
 mod races;
+mod requests;
 mod rows;
 mod table;
 
@@ -20,10 +21,15 @@ pub const STREAM_NAME: &str = "orders";
 
 /// Every case, for [`run_suite`](super::run_suite).
 pub fn cases() -> Vec<Case<dyn LeaseStore>> {
-    [table::cases(), rows::cases(), conditions::cases(), changes::cases(), races::cases()]
-        .into_iter()
-        .flatten()
-        .collect()
+    let all = [
+        table::cases(),
+        rows::cases(),
+        conditions::cases(),
+        changes::cases(),
+        requests::cases(),
+        races::cases(),
+    ];
+    all.into_iter().flatten().collect()
 }
 
 /// What a case runs on.

@@ -2,7 +2,7 @@
 
 use super::{Store, check_stored, checkpoint_at, create, owned_by, shard_id, unowned, update};
 use crate::lease::{Lease, LeaseChange, LeaseStore};
-use crate::model::{Checkpoint, HashKeyRange, WorkerId};
+use crate::model::{Checkpoint, HashKeyRange, Timestamp, WorkerId};
 use crate::testing::conformance::{Case, CaseResult, cases, check_eq};
 
 pub(super) fn cases() -> Vec<Case<dyn LeaseStore>> {
@@ -25,6 +25,8 @@ pub(super) fn full_row() -> CaseResult<Lease> {
         parents: vec![shard_id(1), shard_id(2)],
         children: vec![shard_id(3), shard_id(4)],
         hash_key_range: Some(HashKeyRange::FULL),
+        latest_since: Some(Timestamp::from_millis(1_700_000_000_123)),
+        hand_over_owner: Some(WorkerId::new("ada")?),
         ..owned_by("ada")?
     })
 }

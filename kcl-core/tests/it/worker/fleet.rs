@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use kcl_core::lease::{Consistency, Lease, LeaseStore};
 use kcl_core::memory::{MemoryKinesis, MemoryLeaseStore, PutRecordOutput};
-use kcl_core::model::{Shard, ShardId, ShardKey, StreamId, WorkerId};
+use kcl_core::model::{Checkpoint, RecordPosition, Shard, ShardId, ShardKey, StreamId, WorkerId};
 use kcl_core::processor::{
     Checkpointer, ProcessorError, ProcessorFactory, RecordBatch, RecordProcessor, ShardStart,
 };
@@ -122,9 +122,14 @@ impl Fleet {
 
     /// Asks a worker to stop, and waits until it has.
     pub(super) async fn stop(&mut self, name: &str) {
+        self.begin_stop(name).await;
+    }
+
+    /// Asks a worker to stop. The future is ready when it has.
+    pub(super) fn begin_stop(&mut self, name: &str) -> impl Future<Output = ()> + use<> {
         let Running { task, shutdown } = self.running.remove(name).unwrap();
         shutdown.send(()).unwrap();
-        timeout(PATIENCE, task).await.unwrap().unwrap().unwrap();
+        async { timeout(PATIENCE, task).await.unwrap().unwrap().unwrap() }
     }
 
     /// Waits until a worker ends by itself.
@@ -150,6 +155,15 @@ impl Fleet {
             self.oracle.put(&key, &shard_id, &sequence_number);
             self.records_put += 1;
         }
+    }
+
+    /// Puts a record into the first shard. Returns the checkpoint that covers it.
+    pub(super) fn put_one(&mut self) -> Checkpoint {
+        let data = Bytes::from_static(b"one");
+        let PutRecordOutput { shard_id, sequence_number } =
+            self.kinesis.put_record(&self.stream, "one", Some(0), data).unwrap();
+        self.oracle.put("one", &shard_id, &sequence_number);
+        Checkpoint::At(RecordPosition { sequence_number, sub_sequence_number: 0 })
     }
 
     pub(super) fn open_shards(&self) -> Vec<Shard> {

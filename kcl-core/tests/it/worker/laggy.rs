@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use kcl_core::Result;
 use kcl_core::lease::{Conditional, Consistency, Lease, LeaseChange, LeaseStore};
-use kcl_core::model::ShardKey;
+use kcl_core::model::{ShardKey, WorkerId};
 use tokio::time::{Instant, sleep};
 
 /// Half the latency before the call takes effect, half after; eventual scans show the table as it was `stale` ago.
@@ -86,6 +86,14 @@ impl LeaseStore for LaggyStore {
     async fn update(&self, seen: &Lease, change: &LeaseChange) -> Result<Conditional> {
         self.lag().await;
         let out = self.inner.update(seen, change).await;
+        self.snapshot().await;
+        self.lag().await;
+        out
+    }
+
+    async fn request(&self, seen: &Lease, by: Option<&WorkerId>) -> Result<Conditional> {
+        self.lag().await;
+        let out = self.inner.request(seen, by).await;
         self.snapshot().await;
         self.lag().await;
         out

@@ -6,6 +6,7 @@ mod checkpointing;
 mod commits;
 mod failures;
 mod fleet;
+mod hand_over;
 mod laggy;
 mod late_listing;
 mod listing;

@@ -40,6 +40,8 @@ async fn workers_that_start_together_end_with_equal_shares_and_then_nothing_move
             shares.iter().sum::<usize>() == 20 && shares.iter().all(|share| (6..=7).contains(share))
         })
         .await;
+    // What was handed over is taken up.
+    sleep(Duration::from_secs(1)).await;
     let taken = fleet.count_events("LeaseTaken");
     sleep(Duration::from_secs(120)).await;
     assert_eq!(fleet.count_events("LeaseTaken"), taken, "a balanced fleet moves nothing");
@@ -158,7 +160,7 @@ async fn a_quiet_lease_is_renewed_and_a_busy_one_is_not_renewed_on_top_of_its_ch
     fleet.start("a");
     sleep(Duration::from_secs(100)).await;
     let quiet = fleet.rows().await[0].counter;
-    assert!((25..=45).contains(&quiet), "{quiet} writes in 100 s, where one in 2.5 to 3.3 s is due");
+    assert!((18..=23).contains(&quiet), "{quiet} writes in 100 s, where one in 4.5 to 5.5 s is due");
     for _ in 0..100 {
         fleet.put(1);
         sleep(Duration::from_secs(1)).await;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use kcl_core::lease::{Conditional, Consistency, Lease, LeaseChange, LeaseStore};
-use kcl_core::model::{Checkpoint, InitialPosition, ShardKey};
+use kcl_core::model::{Checkpoint, InitialPosition, ShardKey, WorkerId};
 use kcl_core::processor::for_each_record;
 use kcl_core::worker::Ports;
 use kcl_core::{Result, WorkerSettings};
@@ -47,6 +47,10 @@ impl LeaseStore for Stale {
 
     async fn update(&self, seen: &Lease, change: &LeaseChange) -> Result<Conditional> {
         self.inner.update(seen, change).await
+    }
+
+    async fn request(&self, seen: &Lease, by: Option<&WorkerId>) -> Result<Conditional> {
+        self.inner.request(seen, by).await
     }
 
     async fn delete(&self, seen: &Lease) -> Result<bool> {

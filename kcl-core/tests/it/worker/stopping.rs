@@ -299,7 +299,8 @@ async fn leases_on_their_way_when_a_worker_stops_are_given_back() {
         _ => Fault::None,
     });
     fleet.start_with("a", fleet.settings("a"), ports, fleet.recorder());
-    sleep(Duration::from_millis(500)).await;
+    // The first lease makes the worker known; the others follow.
+    sleep(Duration::from_millis(1_500)).await;
     assert_eq!(fleet.shares().await["a"], 4, "the takes are in the table, and their answers on the way");
     fleet.stop("a").await;
     assert!(fleet.shares().await.is_empty());

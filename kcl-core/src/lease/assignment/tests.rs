@@ -1,0 +1,352 @@
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+
+use super::*;
+use crate::lease::LeaseChange;
+use crate::model::{Checkpoint, ShardId, StreamId};
+
+const UNCLAIMED_AFTER: Duration = Duration::from_secs(20);
+const REQUEST_LIFETIME: Duration = Duration::from_secs(40);
+const NOW: MonotonicTime = MonotonicTime::from_start(Duration::from_secs(100));
+
+fn at(secs: u64) -> MonotonicTime {
+    MonotonicTime::from_start(Duration::from_secs(secs))
+}
+
+fn worker(number: usize) -> WorkerId {
+    WorkerId::new(format!("worker-{number}")).unwrap()
+}
+
+fn shard(number: usize) -> ShardKey {
+    ShardKey::new(StreamId::named("s").unwrap(), ShardId::new(format!("shardId-{number:012}")))
+}
+
+/// A book in which lease `i` belongs to worker `owners[i]`, or to nobody.
+fn book(owners: &[Option<usize>]) -> LeaseBook {
+    let mut book = LeaseBook::new(Duration::from_secs(10));
+    for (index, owner) in owners.iter().enumerate() {
+        let mut lease = Lease::unowned(shard(index), Checkpoint::TrimHorizon, Vec::new());
+        if let Some(owner) = owner {
+            lease = lease.after(&LeaseChange::Take { by: worker(*owner) });
+        }
+        book.observe(lease, NOW);
+    }
+    book
+}
+
+/// What a worker decides from, with everything usual.
+fn situation<'a>(book: &'a LeaseBook, me: &'a WorkerId) -> Situation<'a> {
+    Situation {
+        book,
+        me,
+        stance: &|_| Stance::Open,
+        is_introduced: true,
+        leases_max: usize::MAX,
+        unclaimed_after: UNCLAIMED_AFTER,
+        request_lifetime: REQUEST_LIFETIME,
+        now: NOW,
+    }
+}
+
+fn due(book: &LeaseBook, me: usize) -> Due {
+    due_leases(&situation(book, &worker(me)))
+}
+
+fn with_stance(book: &LeaseBook, me: usize, stance: Stance) -> Due {
+    due_leases(&Situation { stance: &|_| stance, ..situation(book, &worker(me)) })
+}
+
+fn change(book: &mut LeaseBook, shard: &ShardKey, change: &LeaseChange, now: MonotonicTime) {
+    let row = book.get(shard).unwrap().after(change);
+    book.observe(row, now);
+}
+
+fn apply_takes(book: &mut LeaseBook, me: usize, shards: &[ShardKey]) {
+    for shard in shards {
+        change(book, shard, &LeaseChange::Take { by: worker(me) }, NOW);
+    }
+}
+
+fn ask(book: &mut LeaseBook, me: usize, shard: &ShardKey) {
+    let row = book.get(shard).unwrap().with_request(Some(&worker(me)));
+    book.observe(row, NOW);
+}
+
+/// The owners do what they are asked.
+fn hand_over_all(book: &mut LeaseBook) {
+    let asked: Vec<Lease> = book.leases().filter(|lease| lease.request.is_some()).cloned().collect();
+    for lease in asked {
+        let by = lease.request.unwrap().by;
+        change(book, &lease.shard, &LeaseChange::Take { by }, NOW);
+    }
+}
+
+fn shares(book: &LeaseBook, workers: usize) -> Vec<usize> {
+    (0..workers).map(|w| book.leases().filter(|lease| lease.is_owned_by(&worker(w))).count()).collect()
+}
+
+fn spread(shares: &[usize]) -> usize {
+    shares.iter().max().unwrap() - shares.iter().min().unwrap()
+}
+
+#[test]
+fn a_worker_alone_takes_everything_in_one_pass() {
+    assert_eq!(due(&book(&[None; 40]), 0).take.len(), 40);
+}
+
+#[test]
+fn a_newcomer_asks_for_its_whole_share_in_one_pass() {
+    let book = book(&[Some(1); 40]);
+    let due = due(&book, 0);
+    assert_eq!((due.take.len(), due.ask.len()), (0, 20));
+}
+
+#[test]
+fn an_owner_that_answers_no_request_is_taken_from() {
+    let mut book = book(&[Some(1); 4]);
+    for number in 0..4 {
+        let java = Lease { hand_over_owner: Some(worker(0)), ..book.get(&shard(number)).unwrap().clone() };
+        book.observe(java, NOW);
+    }
+    let due = due(&book, 0);
+    assert_eq!((due.take.len(), due.ask.len()), (2, 0));
+}
+
+#[test]
+fn a_worker_that_nobody_knows_begins_with_one_lease() {
+    let (free, owned) = (book(&[None; 40]), book(&[Some(1); 40]));
+    let me = worker(0);
+    let unknown = |book| due_leases(&Situation { is_introduced: false, ..situation(book, &me) });
+    assert_eq!((unknown(&free).take.len(), unknown(&free).ask.len()), (1, 0));
+    assert_eq!((unknown(&owned).take.len(), unknown(&owned).ask.len()), (0, 1));
+    let first = unknown(&free).take;
+    let stance = |lease: &Lease| if first.contains(&lease.shard) { Stance::Mine } else { Stance::Open };
+    let waiting = due_leases(&Situation { is_introduced: false, stance: &stance, ..situation(&free, &me) });
+    assert_eq!(waiting, Due::default(), "until the others know it");
+}
+
+#[test]
+fn those_who_come_together_begin_with_different_leases() {
+    let book = book(&[None; 100]);
+    let first = |me| {
+        let me = worker(me);
+        due_leases(&Situation { is_introduced: false, ..situation(&book, &me) }).take.remove(0)
+    };
+    let firsts: BTreeSet<ShardKey> = (0..10).map(first).collect();
+    assert!(firsts.len() >= 8, "{firsts:?}");
+}
+
+#[test]
+fn a_lease_that_is_asked_for_counts_for_the_worker_that_asks() {
+    let mut book = book(&[Some(1); 4]);
+    ask(&mut book, 2, &shard(0));
+    ask(&mut book, 2, &shard(1));
+    assert_eq!(due(&book, 2).ask.len(), 0, "worker 2 has its half, as far as anybody knows");
+    assert_eq!(due(&book, 0).ask.len(), 1, "4 leases, 3 workers, one of which has none");
+    assert!(!due(&book, 0).ask.contains(&shard(0)) && !due(&book, 0).ask.contains(&shard(1)));
+}
+
+#[test]
+fn a_request_that_is_too_old_was_made_by_a_worker_that_has_gone() {
+    let mut book = book(&[Some(1); 4]);
+    ask(&mut book, 2, &shard(0));
+    let later = at(100 + REQUEST_LIFETIME.as_secs() + 1);
+    for number in 0..4 {
+        change(&mut book, &shard(number), &LeaseChange::Renew, later);
+    }
+    let me = worker(0);
+    let due = due_leases(&Situation { now: later, ..situation(&book, &me) });
+    assert_eq!(due.ask.len(), 2);
+}
+
+#[test]
+fn what_was_asked_of_an_owner_that_has_gone_says_nothing() {
+    let mut book = book(&[Some(1); 4]);
+    ask(&mut book, 2, &shard(0));
+    let java = Lease { owner: Some(worker(3)), ..book.get(&shard(0)).unwrap().clone() };
+    book.observe(java, NOW);
+    let due = due(&book, 0);
+    assert_eq!(due.take.len() + due.ask.len(), 1, "three workers share four leases");
+}
+
+#[test]
+fn a_worker_that_gives_its_leases_back_takes_no_share() {
+    let mut book = book(&[Some(0), Some(0), Some(1), Some(1), Some(2), Some(2)]);
+    change(&mut book, &shard(4), &LeaseChange::Release, NOW);
+    let wanted: Vec<usize> = (0..2).map(|me| due(&book, me).take.len()).collect();
+    assert_eq!(wanted.iter().sum::<usize>(), 1, "worker 2 is still busy with its other lease");
+    assert!((0..2).all(|me| due(&book, me).ask.is_empty()), "it will give that back by itself");
+}
+
+#[test]
+fn an_expired_lease_is_free_and_its_owner_does_not_count() {
+    let book = book(&[Some(1), Some(1), Some(1)]);
+    let me = worker(0);
+    assert_eq!(due_leases(&Situation { now: at(200), ..situation(&book, &me) }).take.len(), 3);
+}
+
+#[test]
+fn a_lease_that_may_not_start_is_left_alone() {
+    assert_eq!(with_stance(&book(&[None, None]), 0, Stance::Off), Due::default());
+    assert_eq!(with_stance(&book(&[Some(1); 2]), 0, Stance::Off), Due::default());
+}
+
+#[test]
+fn a_shard_that_waits_for_its_parent_is_in_nobodys_share() {
+    let mut book = book(&[Some(0), Some(1), Some(1)]);
+    for number in 3..5 {
+        let parents = vec![shard(0).shard_id];
+        book.observe(Lease::unowned(shard(number), Checkpoint::TrimHorizon, parents), NOW);
+    }
+    assert_eq!(due(&book, 0), Due::default());
+}
+
+#[test]
+fn a_lease_that_is_held_is_ours_whatever_a_stale_scan_says() {
+    let book = book(&[Some(1), Some(1), Some(1), Some(1)]);
+    let me = worker(0);
+    let stance = |lease: &Lease| if lease.shard == shard(0) { Stance::Mine } else { Stance::Open };
+    let due = due_leases(&Situation { stance: &stance, leases_max: 2, ..situation(&book, &me) });
+    assert_eq!(due.ask.len(), 1);
+    assert!(!due.ask.contains(&shard(0)));
+}
+
+#[test]
+fn what_failed_here_is_not_taken_from_a_live_owner() {
+    assert_eq!(with_stance(&book(&[Some(1); 4]), 0, Stance::IfFree), Due::default());
+    assert_eq!(with_stance(&book(&[None; 4]), 0, Stance::IfFree).take.len(), 4);
+}
+
+#[test]
+fn what_became_ours_without_our_knowing_is_taken_up() {
+    assert_eq!(with_stance(&book(&[Some(0)]), 0, Stance::Open), Due::default());
+    assert_eq!(with_stance(&book(&[Some(0)]), 0, Stance::LeftOver).take.len(), 1);
+}
+
+#[test]
+fn what_nobody_claims_is_taken_beyond_a_fair_share() {
+    let mut book = book(&[Some(1), Some(1), None, None, None, None, None, None, None, None]);
+    let shards = due(&book, 0).take;
+    assert_eq!(shards.len(), 5);
+    apply_takes(&mut book, 0, &shards);
+    assert_eq!(due(&book, 0), Due::default());
+    let renewed: Vec<Lease> = book.leases().filter(|lease| lease.owner.is_some()).cloned().collect();
+    for lease in renewed {
+        book.observe(lease.after(&LeaseChange::Renew), at(119));
+    }
+    let me = worker(0);
+    let later = |leases_max| due_leases(&Situation { now: at(120), leases_max, ..situation(&book, &me) });
+    assert_eq!(later(usize::MAX).take.len(), 3);
+    assert_eq!(later(6).take.len(), 1);
+}
+
+/// The fewest leases that must leave their owners so that shares end at most one apart: over all ways to say who has the
+/// remainder.
+fn fewest_moves(shares: &[usize], leases: usize) -> usize {
+    let (share, remainder) = (leases / shares.len(), leases % shares.len());
+    let ways = (0..1_u32 << shares.len()).filter(|way| way.count_ones() as usize == remainder);
+    let moves = |way: u32| {
+        let target = |rank: usize| share + usize::from(way & (1 << rank) != 0);
+        shares.iter().enumerate().map(|(rank, held)| held.saturating_sub(target(rank))).sum()
+    };
+    ways.map(moves).min().unwrap()
+}
+
+proptest! {
+    #[test]
+    fn workers_that_know_each_other_are_balanced_after_one_round_and_the_fewest_moves(
+        owners in vec(option::of(0..6_usize), 0..60),
+    ) {
+        let mut book = book(&owners);
+        let before = shares(&book, 6);
+        let workers: Vec<usize> = (0..6).filter(|worker| before[*worker] > 0).collect();
+        prop_assume!(!workers.is_empty());
+        let all_due: Vec<(usize, Due)> = workers.iter().map(|me| (*me, due(&book, *me))).collect();
+        let moves: usize = all_due.iter().map(|(_, due)| due.ask.len()).sum();
+        let held: Vec<usize> = workers.iter().map(|worker| before[*worker]).collect();
+        prop_assert_eq!(moves, fewest_moves(&held, owners.len()));
+
+        let mut wanted = BTreeSet::new();
+        for (me, due) in &all_due {
+            for shard in due.take.iter().chain(&due.ask) {
+                prop_assert!(wanted.insert(shard.clone()), "{} is wanted twice", shard);
+            }
+            apply_takes(&mut book, *me, &due.take);
+            apply_takes(&mut book, *me, &due.ask);
+        }
+        let after: Vec<usize> = workers.iter().map(|worker| shares(&book, 6)[*worker]).collect();
+        prop_assert_eq!(after.iter().sum::<usize>(), owners.len());
+        prop_assert!(spread(&after) <= 1, "{:?}", after);
+        for me in workers {
+            prop_assert_eq!(due(&book, me), Due::default(), "a balanced fleet moves nothing");
+        }
+    }
+
+    #[test]
+    fn newcomers_are_balanced_one_round_after_they_are_known_and_after_the_fewest_moves(
+        owners in vec(0..3_usize, 1..60),
+        newcomers in 1..8_usize,
+    ) {
+        let owners: Vec<Option<usize>> = owners.into_iter().map(Some).collect();
+        let mut book = book(&owners);
+        let before = shares(&book, 3 + newcomers);
+        let mut moves = 0;
+        for me in 3..3 + newcomers {
+            let me_id = worker(me);
+            let due = due_leases(&Situation { is_introduced: false, ..situation(&book, &me_id) });
+            for shard in due.ask {
+                ask(&mut book, me, &shard);
+                moves += 1;
+            }
+        }
+        let all: Vec<usize> = (0..3 + newcomers).filter(|worker| *worker >= 3 || before[*worker] > 0).collect();
+        let round: Vec<(usize, Due)> = all.iter().map(|me| (*me, due(&book, *me))).collect();
+        for (me, due) in round {
+            for shard in due.ask {
+                ask(&mut book, me, &shard);
+                moves += 1;
+            }
+        }
+        hand_over_all(&mut book);
+        let share = |shares: &[usize]| all.iter().map(|worker| shares[*worker]).collect::<Vec<_>>();
+        let after = share(&shares(&book, 3 + newcomers));
+        prop_assert!(spread(&after) <= 1, "{:?}", after);
+        prop_assert_eq!(moves, fewest_moves(&share(&before), owners.len()));
+        for me in all {
+            prop_assert_eq!(due(&book, me), Due::default());
+        }
+    }
+
+    #[test]
+    fn workers_that_act_on_their_own_old_books_settle_in_the_end(
+        owners in vec(option::of(0..6_usize), 0..60),
+        order in Just((0..6).collect::<Vec<usize>>()).prop_shuffle(),
+    ) {
+        let mut book = book(&owners);
+        // Two rounds: before the first, workers without a lease are not in anybody's book.
+        for _ in 0..2 {
+            for me in &order {
+                let due = due(&book, *me);
+                apply_takes(&mut book, *me, &due.take);
+                apply_takes(&mut book, *me, &due.ask);
+            }
+        }
+        prop_assert!(spread(&shares(&book, 6)) <= 1, "{:?}", shares(&book, 6));
+        for me in 0..6 {
+            prop_assert_eq!(due(&book, me), Due::default());
+        }
+    }
+
+    #[test]
+    fn no_worker_takes_more_than_its_limit(
+        owners in vec(option::of(0..3_usize), 0..30),
+        leases_max in 1..10_usize,
+    ) {
+        let book = book(&owners);
+        let me = worker(0);
+        let due = due_leases(&Situation { leases_max, ..situation(&book, &me) });
+        let wanted = due.take.len() + due.ask.len();
+        prop_assert!(wanted == 0 || shares(&book, 1)[0] + wanted <= leases_max);
+    }
+}
