@@ -49,6 +49,10 @@ pub struct Profile {
     pub failover_secs: (u64, u64),
     /// The grace period at shutdown.
     pub grace: Duration,
+    /// How long an owner has to hand over.
+    pub hand_over_timeout: Duration,
+    /// Whether owners may be too slow to hand over in that time, so that leases are taken from live ones.
+    pub excuses_steals: bool,
 }
 
 /// What lies between a process and its services.
@@ -127,6 +131,8 @@ impl Class {
             reuses_ids: false,
             failover_secs: (3, 10),
             grace: Duration::from_secs(30),
+            hand_over_timeout: Duration::from_secs(30),
+            excuses_steals: false,
         };
         match self {
             Self::Calm => fair,
@@ -148,20 +154,24 @@ impl Class {
                 skew: 0.05,
                 reuses_ids: true,
                 grace: Duration::from_secs(5),
+                hand_over_timeout: Duration::from_secs(8),
+                excuses_steals: true,
                 ..fair
             },
             Self::Partitions => Profile {
                 operations: &[(Put, 60), (Start, 5), (Stop, 3), (CutTable, 8), (CutStream, 4)],
                 weather: Weather { table_permille: 10, late_write_permille: 5, ..FOUL },
+                excuses_steals: true,
                 ..fair
             },
             Self::Freezes => {
-                Profile { operations: &[(Put, 60), (Start, 5), (Stop, 3), (Freeze, 10)], ..fair }
+                Profile { operations: &[(Put, 60), (Start, 5), (Stop, 3), (Freeze, 10)], excuses_steals: true, ..fair }
             }
             Self::Skew => Profile {
                 operations: &[(Put, 60), (Start, 5), (Stop, 2), (CutTable, 8)],
                 weather: Weather { slow_batch_permille: 200, slow_batch_max_ms: 4_000, ..FAIR },
                 skew: 0.05,
+                excuses_steals: true,
                 ..fair
             },
             Self::Reshards => Profile {
@@ -175,6 +185,7 @@ impl Class {
                     (Trim, 6),
                 ],
                 weather: Weather { table_permille: 10, ..FAIR },
+                excuses_steals: true,
                 ..fair
             },
             Self::Outages => Profile {

@@ -108,6 +108,8 @@ pub enum Action<'a> {
     Create,
     /// A change of a row.
     Change(&'a LeaseChange),
+    /// The owner is asked to hand the lease over to this worker; or what was asked is withdrawn.
+    Request(Option<&'a WorkerId>),
     /// No row.
     Delete,
 }
@@ -176,6 +178,8 @@ impl fmt::Display for Write<'_> {
         match self.action {
             Action::Create => write!(f, "{process} {shard} created")?,
             Action::Change(change) => write!(f, "{process} {shard} {change:?}")?,
+            Action::Request(Some(_)) => write!(f, "{process} {shard} asked for")?,
+            Action::Request(None) => write!(f, "{process} {shard} asked for no longer")?,
             Action::Delete => write!(f, "{process} {shard} deleted")?,
         }
         self.after.map_or(Ok(()), |row| write!(f, " -> {}", Row(row)))
@@ -196,6 +200,10 @@ impl fmt::Display for Row<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Lease { counter, owner, checkpoint, .. } = self.0;
         let owner = owner.as_ref().map_or("nobody", WorkerId::as_str);
-        write!(f, "#{counter} of {owner} at {checkpoint}")
+        write!(f, "#{counter} of {owner} at {checkpoint}")?;
+        match self.0.requested_by() {
+            Some(by) => write!(f, ", asked for by {by}"),
+            None => Ok(()),
+        }
     }
 }

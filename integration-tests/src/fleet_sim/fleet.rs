@@ -164,7 +164,10 @@ fn shard_of(call: &LeaseCall<'_>) -> Option<ShardNo> {
     match call {
         LeaseCall::Prepare | LeaseCall::List(_) => None,
         LeaseCall::Get(shard) => Some(ShardNo::of(&shard.shard_id)),
-        LeaseCall::Create(lease) | LeaseCall::Update(lease, _) | LeaseCall::Delete(lease) => {
+        LeaseCall::Create(lease)
+        | LeaseCall::Update(lease, _)
+        | LeaseCall::Request(lease, _)
+        | LeaseCall::Delete(lease) => {
             Some(ShardNo::of(&lease.shard.shard_id))
         }
     }

@@ -21,6 +21,9 @@ pub(super) fn complaint(
         if !is_open {
             return Some(format!("closed shard {} is not finished", row.shard));
         }
+        if let Some(by) = row.requested_by() {
+            return Some(format!("{by} still asks for {}", row.shard));
+        }
         let Some(owner) = &row.owner else { return Some(format!("nobody owns {}", row.shard)) };
         match shares.get_mut(owner) {
             Some(share) => *share += 1,

@@ -13,6 +13,8 @@ pub struct Measures {
     pub takeovers: Vec<Duration>,
     /// For each shard of a worker that stopped as planned, how long nobody processed it.
     pub stop_gaps: Vec<Duration>,
+    /// For each lease that was handed over by a worker that goes on, how long nobody processed the shard.
+    pub move_gaps: Vec<Duration>,
     /// Records put.
     pub put: usize,
     /// Deliveries of a record after its first.
@@ -25,8 +27,8 @@ pub struct Measures {
     crashed_at: BTreeMap<ProcessNo, Duration>,
     /// Processes that were asked to stop.
     stopping: BTreeSet<ProcessNo>,
-    /// Shards that a stopping worker has left, and when.
-    left_at: BTreeMap<ShardNo, Duration>,
+    /// Shards that a worker has left, which, and when.
+    left_at: BTreeMap<ShardNo, (ProcessNo, Duration)>,
 }
 
 impl Measures {
@@ -55,12 +57,12 @@ impl Measures {
             What::StopAsked { process } => {
                 self.stopping.insert(process);
             }
-            What::Goodbye { process, shard } if self.stopping.contains(&process) => {
-                self.left_at.insert(shard, fact.at);
+            What::Goodbye { process, shard } => {
+                self.left_at.insert(shard, (process, fact.at));
             }
             What::Crashed { process } => self.crash(process, fact.at),
             What::Stopped { process } => self.end(process),
-            What::Began { process, shard, .. } => self.begin(process, shard, fact.at),
+            What::Began { shard, .. } => self.begin(shard, fact.at),
             What::Closed { shard } => {
                 self.left_at.remove(&shard);
             }
@@ -86,11 +88,11 @@ impl Measures {
         }
     }
 
-    fn begin(&mut self, process: ProcessNo, shard: ShardNo, at: Duration) {
-        if let Some(left_at) = self.left_at.remove(&shard)
-            && !self.stopping.contains(&process)
-        {
-            self.stop_gaps.push(at.saturating_sub(left_at));
+    fn begin(&mut self, shard: ShardNo, at: Duration) {
+        if let Some((from, left_at)) = self.left_at.remove(&shard) {
+            let gaps =
+                if self.stopping.contains(&from) { &mut self.stop_gaps } else { &mut self.move_gaps };
+            gaps.push(at.saturating_sub(left_at));
         }
         let Some(dead) = self.orphans.remove(&shard) else { return };
         let is_last = !self.orphans.values().any(|waiting| *waiting == dead);

@@ -41,7 +41,7 @@ const PUT_MAX: usize = 12;
 const LEASE_SCAN_INTERVAL: Duration = Duration::from_millis(500);
 
 /// The part of the failover time after which an owner that cannot write has stopped (L3).
-const DEADLINE_SHARE: f64 = 1.0;
+const DEADLINE_SHARE: f64 = 0.9;
 
 /// One run, as it was asked for.
 #[derive(Debug, Clone)]
@@ -117,9 +117,10 @@ impl<'a> Simulation<'a> {
         let rules = Rules {
             failover_time,
             deadline_share: DEADLINE_SHARE,
+            hand_over_timeout: profile.hand_over_timeout,
             skew: profile.skew,
             step_max: STEP_MAX,
-            excuses_steals: true,
+            excuses_steals: profile.excuses_steals,
         };
         let journal = Journal::new(invariants::all(&rules), Measures::default(), scenario.is_traced);
         let world = Arc::new(World::new(journal));
@@ -135,6 +136,7 @@ impl<'a> Simulation<'a> {
             lease_scan_interval: LEASE_SCAN_INTERVAL,
             initial_position,
             shutdown_grace: profile.grace,
+            hand_over_timeout: profile.hand_over_timeout,
             shard_sync_interval: Duration::from_secs(rng.u64(5..=60)),
             ..WorkerSettings::new(stream, WorkerId::new("unnamed")?)
         };

@@ -19,6 +19,8 @@ pub struct Summary {
     takeovers: Vec<f64>,
     /// Ascending.
     stop_gaps: Vec<Duration>,
+    /// Ascending.
+    move_gaps: Vec<Duration>,
 }
 
 impl Summary {
@@ -32,6 +34,7 @@ impl Summary {
             duplicates: 0,
             takeovers: Vec::new(),
             stop_gaps: Vec::new(),
+            move_gaps: Vec::new(),
         };
         for Outcome { violation, measures, failover_time, lease_scan_interval, .. } in outcomes {
             summary.seeds += 1;
@@ -41,16 +44,18 @@ impl Summary {
             let takeovers = measures.takeovers.iter().map(|takeover| takeover.saturating_sub(*lease_scan_interval));
             summary.takeovers.extend(takeovers.map(|takeover| takeover.div_duration_f64(*failover_time)));
             summary.stop_gaps.extend(&measures.stop_gaps);
+            summary.move_gaps.extend(&measures.move_gaps);
         }
         summary.takeovers.sort_by(f64::total_cmp);
         summary.stop_gaps.sort();
+        summary.move_gaps.sort();
         summary
     }
 }
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { class, seeds, failed, records, duplicates, takeovers, stop_gaps } = self;
+        let Self { class, seeds, failed, records, duplicates, takeovers, stop_gaps, move_gaps } = self;
         let class = class.to_string();
         write!(f, "{class:<10} {seeds:>5} seeds, {failed} failed; ")?;
         write!(f, "{records} records, {duplicates} duplicates")?;
@@ -59,9 +64,11 @@ impl fmt::Display for Summary {
             write!(f, "; {} crashes cost a scan and {median:.2} failover times", takeovers.len())?;
             write!(f, " (most {max:.2}, {late} above {TAKEOVER_MAX})")?;
         }
-        if let (Some(median), Some(max)) = (median(stop_gaps), stop_gaps.last()) {
-            let (median, max) = (median.as_secs_f64(), max.as_secs_f64());
-            write!(f, "; {} moves at stops took {median:.2} s (most {max:.2} s)", stop_gaps.len())?;
+        for (gaps, why) in [(stop_gaps, "stops"), (move_gaps, "joins")] {
+            if let (Some(median), Some(max)) = (median(gaps), gaps.last()) {
+                let (count, median, max) = (gaps.len(), median.as_secs_f64(), max.as_secs_f64());
+                write!(f, "; {count} moves at {why} took {median:.2} s (most {max:.2} s)")?;
+            }
         }
         Ok(())
     }

@@ -5,13 +5,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use kcl_core::Result;
 use kcl_core::lease::{Conditional, Consistency, Lease, LeaseChange, LeaseStore};
-use kcl_core::model::ShardKey;
+use kcl_core::model::{ShardKey, WorkerId};
 use tokio::time::sleep;
 
 use super::fact::{Service, What};
 use super::link::Link;
 use super::names::ShardNo;
-use super::witness_table::{Update, WitnessTable};
+use super::witness_table::{Change, Update, WitnessTable};
 
 /// The lease table as one process reaches it: with latency, from behind partitions, with scans that are stale, and with
 /// updates that arrive after their sender has given up on them.
@@ -67,6 +67,17 @@ impl TablePort {
         self.pass().await;
         outcome
     }
+
+    async fn send(&self, seen: &Lease, change: Change) -> Result<Conditional> {
+        let update = Update { sent_at: self.link.now(), seen: seen.clone(), change };
+        let Some(delay) = self.link.late_arrival() else {
+            return self.call(|table, _| table.update(&self.link, &update)).await;
+        };
+        let (process, shard) = (self.link.process(), ShardNo::of(&seen.shard.shard_id));
+        self.link.tell(What::Struck { process, shard: Some(shard), fault: "update late" });
+        self.late.post(update.sent_at + delay, Arc::clone(&self.link), update);
+        pending().await
+    }
 }
 
 #[async_trait]
@@ -93,14 +104,11 @@ impl LeaseStore for TablePort {
 
     async fn update(&self, seen: &Lease, change: &LeaseChange) -> Result<Conditional> {
         let _in_flight = InFlight::new(&self.link, ShardNo::of(&seen.shard.shard_id));
-        let update = Update { sent_at: self.link.now(), seen: seen.clone(), change: change.clone() };
-        if let Some(delay) = self.link.late_arrival() {
-            let (process, shard) = (self.link.process(), ShardNo::of(&seen.shard.shard_id));
-            self.link.tell(What::Struck { process, shard: Some(shard), fault: "update late" });
-            self.late.post(update.sent_at + delay, Arc::clone(&self.link), update);
-            return pending().await;
-        }
-        self.call(|table, _| table.update(&self.link, &update)).await
+        self.send(seen, Change::Of(change.clone())).await
+    }
+
+    async fn request(&self, seen: &Lease, by: Option<&WorkerId>) -> Result<Conditional> {
+        self.send(seen, Change::Request(by.cloned())).await
     }
 
     async fn delete(&self, seen: &Lease) -> Result<bool> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use kcl_core::lease::{Conditional, Consistency, Lease, LeaseChange, LeaseStore};
 use kcl_core::memory::MemoryLeaseStore;
-use kcl_core::model::ShardKey;
+use kcl_core::model::{ShardKey, WorkerId};
 use kcl_core::{Error, ErrorKind, Result};
 
 use super::fact::{Action, What, Write};
@@ -29,15 +29,24 @@ pub(super) struct WitnessTable {
 /// What a row has been since when, the newest last.
 type Versions = VecDeque<(Duration, Option<Lease>)>;
 
-/// An update on its way.
+/// An update, or a request, on its way.
 #[derive(Debug, Clone)]
 pub(super) struct Update {
     /// When it was sent.
-    pub sent_at: Duration,
+    pub(super) sent_at: Duration,
     /// The row that the writer saw.
-    pub seen: Lease,
+    pub(super) seen: Lease,
     /// What it is to become.
-    pub change: LeaseChange,
+    pub(super) change: Change,
+}
+
+/// What a message on its way asks for.
+#[derive(Debug, Clone)]
+pub(super) enum Change {
+    /// See [`LeaseStore::update`].
+    Of(LeaseChange),
+    /// See [`LeaseStore::request`].
+    Request(Option<WorkerId>),
 }
 
 impl WitnessTable {
@@ -88,14 +97,18 @@ impl WitnessTable {
         Ok(outcome)
     }
 
-    /// See [`LeaseStore::update`].
+    /// See [`LeaseStore::update`] and [`LeaseStore::request`].
     pub(super) fn update(&self, link: &Link, update: &Update) -> Result<Conditional> {
         let Update { sent_at, seen, change } = update;
         let before = self.get(&seen.shard)?;
-        let outcome = at_once(self.store.update(seen, change))?;
+        let (outcome, action) = match change {
+            Change::Of(change) => (at_once(self.store.update(seen, change))?, Action::Change(change)),
+            Change::Request(by) => {
+                (at_once(self.store.request(seen, by.as_ref()))?, Action::Request(by.as_ref()))
+            }
+        };
         match &outcome {
             Conditional::Applied(row) => {
-                let action = Action::Change(change);
                 self.testify(link, *sent_at, Some(seen), action, before.as_ref(), Some(row));
             }
             Conditional::Lost(row) => link.tell(What::Refused {

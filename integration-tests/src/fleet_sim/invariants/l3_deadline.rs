@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::violation::seconds;
 use super::{Invariant, Rules, Violation};
-use crate::fleet_sim::fact::{Fact, What};
+use crate::fleet_sim::fact::{Action, Fact, What, Write};
 use crate::fleet_sim::names::{ProcessNo, ShardNo};
 
 #[derive(Debug)]
@@ -48,6 +48,8 @@ impl Deadline {
 impl Invariant for Deadline {
     fn observe(&mut self, fact: &Fact<'_>) -> Result<(), Violation> {
         match fact.what {
+            // Anybody may ask for a lease, and none owns it by that.
+            What::Wrote(Write { action: Action::Request(_), .. }) => {}
             What::Wrote(write) => {
                 self.last_write.insert((write.process, write.shard), write.sent_at);
             }

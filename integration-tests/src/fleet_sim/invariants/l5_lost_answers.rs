@@ -37,6 +37,7 @@ impl Invariant for LostAnswers {
             What::Wrote(Write { shard, action: Action::Create, .. }) | What::RowRemoved { shard } => {
                 self.last_writer.remove(&shard);
             }
+            What::Wrote(Write { action: Action::Request(_), .. }) => {}
             What::Wrote(write) => {
                 self.last_writer.insert(write.shard, write.process);
             }

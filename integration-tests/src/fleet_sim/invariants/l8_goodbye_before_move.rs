@@ -31,7 +31,7 @@ impl GoodbyeBeforeMove {
                 self.covered.remove(&lease);
                 Ok(())
             }
-            LeaseChange::Release => {
+            LeaseChange::Release | LeaseChange::HandOver { .. } => {
                 self.given_away.insert(lease);
                 self.check_commit(write)
             }

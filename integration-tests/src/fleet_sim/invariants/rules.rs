@@ -7,6 +7,8 @@ pub struct Rules {
     pub failover_time: Duration,
     /// The share of it after which an owner that could not write has stopped.
     pub deadline_share: f64,
+    /// How long an owner has to answer a request before the lease is taken from it.
+    pub hand_over_timeout: Duration,
     /// By how much a clock may be faster or slower than the world's, as a share.
     pub skew: f64,
     /// The longest step: what two processes do within one has no order.

@@ -24,7 +24,11 @@ impl Invariant for CommitsCoverWork {
                 self.closed.insert(shard);
             }
             What::Wrote(write) => {
-                let Action::Change(LeaseChange::Checkpoint { checkpoint, .. }) = write.action else {
+                let Action::Change(
+                    LeaseChange::Checkpoint { checkpoint, .. }
+                    | LeaseChange::HandOver { checkpoint: Some(checkpoint), .. },
+                ) = write.action
+                else {
                     return Ok(());
                 };
                 if *checkpoint == Checkpoint::ShardEnd && !self.closed.contains(&write.shard) {

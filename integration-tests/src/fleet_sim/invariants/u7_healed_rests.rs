@@ -15,7 +15,11 @@ impl Invariant for HealedRests {
         match fact.what {
             What::Healed => self.has_healed = true,
             What::Wrote(write) if self.has_healed => {
-                if let Action::Change(LeaseChange::Take { .. } | LeaseChange::Release) = write.action {
+                let stays = matches!(
+                    write.action,
+                    Action::Change(LeaseChange::Renew | LeaseChange::Checkpoint { .. })
+                );
+                if !stays {
                     return Err(Violation::new("U7", "a lease moved although the fleet was balanced"));
                 }
             }
