@@ -25,6 +25,9 @@ pub(super) fn complaint(
             return Some(format!("{by} still asks for {}", row.shard));
         }
         let Some(owner) = &row.owner else { return Some(format!("nobody owns {}", row.shard)) };
+        if row.awaits_taking_up_by(owner) {
+            return Some(format!("{owner} has not taken up {}", row.shard));
+        }
         match shares.get_mut(owner) {
             Some(share) => *share += 1,
             None => return Some(format!("{} belongs to {owner}, which is gone", row.shard)),

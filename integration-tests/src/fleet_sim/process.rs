@@ -14,6 +14,9 @@ use super::link::Link;
 use super::names::ProcessNo;
 use super::recorder::Recorder;
 
+/// The finest time of a runtime's clock.
+const TICK: Duration = Duration::from_millis(1);
+
 /// One worker as if it were an operating system's process: with a runtime and a clock of its own, which goes on only
 /// while it is driven. Dropping it is a crash.
 #[derive(Debug)]
@@ -81,13 +84,13 @@ impl Process {
         }
     }
 
-    /// Its clock jumps to where it should be; what was due meanwhile is late.
+    /// Its clock jumps to where it should be, less what is needed for it to run at all; what was due meanwhile is late.
     fn thaw(&mut self) {
         self.frozen_until = None;
         self.link.tell(What::Thawed { process: self.no() });
         let clock = self.clock;
         self.runtime.block_on(async {
-            advance(clock.saturating_duration_since(Instant::now())).await;
+            advance(clock.saturating_duration_since(Instant::now()).saturating_sub(TICK)).await;
             sleep_until(clock).await;
         });
     }

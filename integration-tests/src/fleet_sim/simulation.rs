@@ -267,6 +267,8 @@ impl<'a> Simulation<'a> {
         if self.fleet.running() == 0 {
             self.fleet.start()?;
         }
+        // A row names its owner for so long although it may have lost the lease.
+        self.step_for(self.failover_time * 2);
         self.step_until("the fleet has healed", |simulation| simulation.complaint().is_none());
         if !self.has_failed() {
             self.world.tell(What::Healed);

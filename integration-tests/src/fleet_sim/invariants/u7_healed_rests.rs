@@ -15,9 +15,10 @@ impl Invariant for HealedRests {
         match fact.what {
             What::Healed => self.has_healed = true,
             What::Wrote(write) if self.has_healed => {
+                // Rows that are of no use any more still go.
                 let stays = matches!(
                     write.action,
-                    Action::Change(LeaseChange::Renew | LeaseChange::Checkpoint { .. })
+                    Action::Change(LeaseChange::Renew | LeaseChange::Checkpoint { .. }) | Action::Delete
                 );
                 if !stays {
                     return Err(Violation::new("U7", "a lease moved although the fleet was balanced"));
