@@ -136,7 +136,7 @@ impl Class {
         };
         match self {
             Self::Calm => fair,
-            Self::Crashes => Profile { operations: &[(Put, 60), (Start, 6), (Crash, 4)], ..fair },
+            Self::Crashes => Profile { operations: &[(Put, 120), (Start, 4), (Crash, 3)], ..fair },
             Self::Rough => Profile {
                 operations: &[
                     (Put, 60),

@@ -19,6 +19,8 @@ pub struct Fact<'a> {
 /// What happened.
 #[derive(Debug, Clone, Copy)]
 pub enum What<'a> {
+    /// The run begins.
+    RunBegan { failover_time: Duration },
     /// A shard opened, after these others.
     Opened { shard: ShardNo, parents: &'a [ShardNo] },
     /// A shard takes no more records.
@@ -119,6 +121,7 @@ impl fmt::Display for Fact<'_> {
         write!(f, "{:>9.3} ", self.at.as_secs_f64())?;
         match self.what {
             What::Wrote(write) => write.fmt(f),
+            What::RunBegan { failover_time } => write!(f, "failover time {failover_time:?}"),
             What::Opened { shard, parents } => {
                 write!(f, "opened {shard}")?;
                 parents.iter().try_for_each(|parent| write!(f, " after {parent}"))

@@ -124,6 +124,7 @@ impl<'a> Simulation<'a> {
         };
         let journal = Journal::new(invariants::all(&rules), Measures::default(), scenario.is_traced);
         let world = Arc::new(World::new(journal));
+        world.tell(What::RunBegan { failover_time });
         let stream = StreamId::named("orders")?;
         let producer = Producer::new(Arc::clone(&world), stream.clone(), scenario.shards)?;
         let table = Arc::new(WitnessTable::new(Arc::clone(&world)));

@@ -1,5 +1,8 @@
-//! L3: an owner stops believing in its lease a while after the start of its last successful write, and before anybody
-//! may take it as expired.
+//! L3: an owner stops believing in its lease a while after its last successful write, and before anybody may take it as
+//! expired.
+//!
+//! The protocol counts from the start of the write. Here it is counted from when the table took it, which is later, and is
+//! what others go by: a write may arrive long after it was sent.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,7 +14,7 @@ use crate::fleet_sim::names::{ProcessNo, ShardNo};
 
 #[derive(Debug)]
 pub(super) struct Deadline {
-    /// The most time in the world from the start of a write to a delivery that relies on it.
+    /// The most time in the world from a write to a delivery that relies on it.
     belief_max: Duration,
     last_write: BTreeMap<(ProcessNo, ShardNo), Duration>,
     thawed_at: BTreeMap<ProcessNo, Duration>,
@@ -38,7 +41,7 @@ impl Deadline {
         };
         let belief = at.saturating_sub(*written_at);
         if belief > self.belief_max {
-            let problem = format!("its last successful write began {} ago", seconds(belief));
+            let problem = format!("its last successful write was {} ago", seconds(belief));
             return Err(Violation::new("L3", problem));
         }
         Ok(())
@@ -51,7 +54,7 @@ impl Invariant for Deadline {
             // Anybody may ask for a lease, and none owns it by that.
             What::Wrote(Write { action: Action::Request(_), .. }) => {}
             What::Wrote(write) => {
-                self.last_write.insert((write.process, write.shard), write.sent_at);
+                self.last_write.insert((write.process, write.shard), fact.at);
             }
             What::Thawed { process } => {
                 self.thawed_at.insert(process, fact.at);
