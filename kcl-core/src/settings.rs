@@ -9,8 +9,9 @@ use crate::model::{InitialPosition, StreamId, WorkerId};
 use crate::retry::RetryDelays;
 use crate::stream::PollingSettings;
 
-/// Below this a healthy worker's renewals cannot keep up with ordinary latencies of the table.
-const FAILOVER_TIME_MIN: Duration = Duration::from_millis(500);
+/// Below this a healthy worker's renewals cannot keep up with ordinary latencies of the table: a write is given up after an
+/// eighth of it.
+const FAILOVER_TIME_MIN: Duration = Duration::from_secs(1);
 
 /// No duration may be longer: it would never pass in the life of a worker, and its end may not be a point in time.
 const DURATION_MAX: Duration = Duration::from_hours(24);
@@ -36,7 +37,7 @@ pub struct WorkerSettings {
     pub worker_id: WorkerId,
     /// Where to start in shards that nobody of this application has read. Default: the trim horizon.
     pub initial_position: InitialPosition,
-    /// How long a lease lives without renewal: what a crash costs. Default 10 s, as in the Java KCL; at least 500 ms.
+    /// How long a lease lives without renewal: what a crash costs. Default 10 s, as in the Java KCL; at least 1 s.
     /// All workers of a table must use the same value.
     pub failover_time: Duration,
     /// The shortest time between two scans of the lease table, so the longest that a released or new lease waits for its

@@ -27,7 +27,7 @@ const DEMO_RECORDS_PER_SECOND_MAX: u32 = 100_000;
 const MILLIS_MAX: u64 = 24 * 60 * 60 * 1_000;
 
 /// The library's least: below it a healthy worker's renewals cannot keep up with ordinary latencies of the table.
-const FAILOVER_TIMES_MS: RangeInclusive<u64> = 500..=MILLIS_MAX;
+const FAILOVER_TIMES_MS: RangeInclusive<u64> = 1_000..=MILLIS_MAX;
 
 /// Each interval costs a request or more; a hundred times a second is more than any use.
 const INTERVALS_MS: RangeInclusive<u64> = 10..=MILLIS_MAX;
@@ -154,13 +154,21 @@ pub struct RunArgs {
     /// host's name (of the variable `HOSTNAME`, or else of `/etc/hostname`, or else `worker`) and a random part.
     #[arg(long, value_parser = worker_id)]
     pub worker_id: Option<String>,
-    /// How long a lease lives without renewal: what a crash costs. The same for all workers. From 500 to
+    /// How long a lease lives without renewal: what a crash costs. The same for all workers. From 1,000 to
     /// 86,400,000; default 10,000.
     #[arg(long, value_name = "MS", allow_negative_numbers = true, value_parser = whole_number(FAILOVER_TIMES_MS))]
     pub failover_time_ms: Option<u64>,
-    /// The time between two looks at the lease table. From 10 to 86,400,000; default 1,000.
+    /// The shortest time between two looks at the lease table. From 10 to 86,400,000; default 500.
     #[arg(long, value_name = "MS", allow_negative_numbers = true, value_parser = whole_number(INTERVALS_MS))]
     pub lease_scan_interval_ms: Option<u64>,
+    /// What looks at the lease table may cost, in DynamoDB read units a second: a large table is looked at less often, but
+    /// at least once in a failover time. At least 1; default 5.
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole_number(1..=u32::MAX))]
+    pub lease_read_units_per_second: Option<u32>,
+    /// How long another worker may take to hand over a lease that it was asked for; then the lease is taken from it. From 0
+    /// to 86,400,000; default 30,000.
+    #[arg(long, value_name = "MS", allow_negative_numbers = true, value_parser = whole_number(GRACES_MS))]
+    pub hand_over_timeout_ms: Option<u64>,
     /// The time between two looks at the stream's shards. From 10 to 86,400,000; default 60,000.
     #[arg(long, value_name = "MS", allow_negative_numbers = true, value_parser = whole_number(INTERVALS_MS))]
     pub shard_sync_interval_ms: Option<u64>,

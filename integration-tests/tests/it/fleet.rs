@@ -196,6 +196,11 @@ impl Fleet {
         self.deliveries.lock().unwrap().get(name).copied().unwrap_or(0)
     }
 
+    /// How many events there were whose text has `needle` in it.
+    pub(crate) fn count_events(&self, needle: &str) -> usize {
+        self.events.lock().unwrap().iter().filter(|event| event.contains(needle)).count()
+    }
+
     /// Fails unless every record was delivered, in order. Returns the number of duplicates.
     pub(crate) fn assert_good(&self) -> usize {
         let verdict = self.oracle.verdict();

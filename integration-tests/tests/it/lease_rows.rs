@@ -119,6 +119,62 @@ async fn a_checkpoint_drops_the_one_that_java_had_prepared() {
     assert!(item.keys().all(|name| !name.starts_with("pending")), "{item:?}");
 }
 
+/// The state of a Java KCL 3.5 fleet, in the lease table; before that it was in a table of its own.
+#[tokio::test]
+async fn a_fleet_whose_leader_assigns_all_leases_is_not_joined() {
+    let table = Table::new().await;
+    for (state, is_led) in [
+        ("CLIENT_VERSION_INIT", false),
+        ("CLIENT_VERSION_UPGRADE_FROM_2X", false),
+        ("CLIENT_VERSION_2X", false),
+        ("CLIENT_VERSION_3X_WITH_ROLLBACK", true),
+        ("CLIENT_VERSION_3X", true),
+    ] {
+        let row = [("leaseKey", "Migration3.0"), ("entityType", "CLIENT_VERSION_MIGRATION"), ("cv", state)];
+        table.put(row.into_iter().map(|(name, value)| (name.to_owned(), s(value))).collect()).await;
+        let prepared = table.store.prepare().await;
+        match prepared {
+            Ok(()) => assert!(!is_led, "{state}"),
+            Err(error) => {
+                assert!(is_led && error.kind() == ErrorKind::Refused, "{error}");
+                assert!(
+                    error.to_string().contains(state) && error.to_string().contains(&table.name),
+                    "{error}"
+                );
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_request_and_a_hand_over_look_like_this() {
+    let table = Table::new().await;
+    table.put(row([("handOverOwner", s("java"))])).await;
+    let seen = table.store.get(&table.shard()).await.unwrap().unwrap();
+    let me = WorkerId::new("me").unwrap();
+    table.store.request(&seen, Some(&me)).await.unwrap();
+    assert_eq!(table.item().await, row([("handOverOwner", s("java")), ("handOverTo", s("me"))]));
+    table.apply(LeaseChange::HandOver { to: me, checkpoint: Some(Checkpoint::Latest) }).await;
+    let moved = [
+        ("leaseCounter", n("6")),
+        ("leaseOwner", s("me")),
+        ("checkpoint", s("LATEST")),
+        ("handOverOwner", s("java")),
+    ];
+    assert_eq!(table.item().await, row(moved));
+}
+
+#[tokio::test]
+async fn a_lease_that_java_moves_stays_in_its_form_until_it_is_handed_over() {
+    let table = Table::new().await;
+    table.put(row([("checkpointOwner", s("me"))])).await;
+    table.apply(LeaseChange::Renew).await;
+    assert_eq!(table.item().await, row([("leaseCounter", n("6")), ("checkpointOwner", s("me"))]));
+    table.apply(LeaseChange::HandOver { to: WorkerId::new("java").unwrap(), checkpoint: None }).await;
+    // `assignLease`, which the Java KCL ends a hand-over with, counts the switch, too.
+    assert_eq!(table.item().await, row([("leaseCounter", n("7")), ("ownerSwitchesSinceCheckpoint", n("2"))]));
+}
+
 #[tokio::test]
 async fn rows_about_something_else_are_not_listed_and_never_taken_for_a_lease() {
     let table = Table::new().await;

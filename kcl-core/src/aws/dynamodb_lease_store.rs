@@ -8,6 +8,7 @@ use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
 use super::clients::dynamodb_client;
 use super::endpoint::Endpoint;
 use super::error::ErrorContext;
+use super::java_fleet;
 use super::lease_row::{Item, LEASE_KEY, LeaseRows};
 use super::lease_table::LeaseTable;
 use super::lease_update::{Values, permitted, request, request_permitted, unchanged, update};
@@ -101,7 +102,8 @@ impl DynamoDbLeaseStore {
 impl LeaseStore for DynamoDbLeaseStore {
     async fn prepare(&self) -> Result<()> {
         let table = LeaseTable { client: &self.client, errors: &self.errors, name: &self.rows.table };
-        table.prepare().await
+        table.prepare().await?;
+        java_fleet::check(&self.client, &self.rows.table).await
     }
 
     async fn list(&self, consistency: Consistency) -> Result<Vec<Lease>> {

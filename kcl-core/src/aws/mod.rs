@@ -7,6 +7,7 @@ mod clients;
 mod dynamodb_lease_store;
 mod endpoint;
 mod error;
+mod java_fleet;
 mod kinesis;
 mod lease_row;
 mod lease_table;

@@ -15,8 +15,8 @@ use crate::retry::within;
 /// it, and goes on when a scan shows it.
 const TAKE_ATTEMPTS_MAX: u32 = 3;
 
-/// A write is given up after this share of the failover time, so that one that began half-way to the deadline can be
-/// made twice more.
+/// A write is given up after this share of the failover time, so that one that hangs after the latest
+/// renewal can still be made again before the deadline.
 const WRITE_TIMEOUT_DIVISOR: u32 = 8;
 
 /// An owner believes in its lease for this share of the failover time. Others wait for all of it, so no clock that runs up

@@ -28,7 +28,7 @@
 //!    whose owner has let it expire (L2), does not answer requests (a Java worker), or has not answered one in time.
 //!    Before that a worker makes sure by a consistent read that parents whose rows its scan did not show are finished or
 //!    gone.
-//! 3. **Renew**, if unchanged: counter + 1. When the last write is half of F old.
+//! 3. **Renew**, if unchanged: counter + 1. When the last write is 0.5 to 0.6 of F old.
 //! 4. **Checkpoint**, if unchanged: position := that of the last record processed, counter + 1. That is a renewal, too.
 //! 5. **Release**, if unchanged: no owner, no request, counter + 1. Anybody may take the row at once. `hand_over_owner`
 //!    tells the others that this worker is leaving: they do not count it among those who share.
@@ -68,7 +68,7 @@
 //!   commit: what it has processed is not processed again.
 //!
 //! Between a take that is not a hand-over (2, from a live owner) and that owner's next write both may process the shard;
-//! the old owner can commit nothing. That is at most half of F.
+//! the old owner can commit nothing. That is at most 0.6 of F.
 //!
 //! # What callers must guarantee
 //!

@@ -1,21 +1,18 @@
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
 use tokio::select;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
+use super::call_watch::CallWatch;
 use super::{Checkpointer, ProcessorError, RecordBatch, RecordProcessor, ShardStart};
 use crate::event::{Event, Events};
 use crate::model::ShardKey;
 use crate::retry::Retry;
-
-/// A call that does not return is reported this often: soon enough for an operator, rare enough for a log.
-const BUSY_REPORT_INTERVAL: Duration = Duration::from_secs(30);
 
 /// What became of a call that is made until it succeeds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,8 +46,13 @@ impl Delivery {
         retry: Retry,
         stopping: CancellationToken,
     ) -> Self {
-        let calls = Calls { shard, events };
+        let calls = Calls { shard, events, watch: CallWatch::default() };
         Self { calls, processor, checkpointer, retry, stopping, has_begun: false }
+    }
+
+    /// Reports calls that do not return, for ever. To be run by a task other than the one that makes them.
+    pub(crate) fn report_busy_calls(&self) -> impl Future<Output = ()> + use<> {
+        self.calls.watch.clone().report(self.calls.shard.clone(), self.calls.events.clone())
     }
 
     /// Calls `initialize` until it succeeds.
@@ -160,29 +162,17 @@ impl Delivery {
 struct Calls {
     shard: ShardKey,
     events: Events,
+    watch: CallWatch,
 }
 
 impl Calls {
     /// The call's outcome, with an error or a panic as text.
     async fn make(
         &self,
-        name: &str,
+        name: &'static str,
         call: impl Future<Output = Result<(), ProcessorError>> + Send,
     ) -> Result<(), String> {
-        let started = Instant::now();
-        let mut call = pin!(AssertUnwindSafe(call).catch_unwind());
-        let outcome = loop {
-            select! {
-                biased;
-                outcome = &mut call => break outcome,
-                () = sleep(BUSY_REPORT_INTERVAL) => self.events.emit(&Event::ProcessorBusy {
-                    shard: &self.shard,
-                    call: name,
-                    elapsed: started.elapsed(),
-                }),
-            }
-        };
-        match outcome {
+        match self.watch.during(name, AssertUnwindSafe(call).catch_unwind()).await {
             Ok(outcome) => outcome.map_err(|error| error.to_string()),
             Err(panic) => Err(format!("panicked: {}", panic_text(&*panic))),
         }

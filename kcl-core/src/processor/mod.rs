@@ -4,6 +4,7 @@
 //! call that fails or panics is made again with the same batch: nothing here ever skips a record. Nothing here decides
 //! who owns a shard.
 
+mod call_watch;
 mod checkpointer;
 mod delivery;
 mod record_handler;

@@ -13,10 +13,11 @@ use crate::event::{Event, Events};
 use crate::lease::HeldLease;
 
 /// A lease is renewed when its last write is this share of the failover time old: late, since each renewal costs a write;
-/// early enough to be tried three times before the owner must stop.
+/// early enough to be tried again before the owner must stop.
 const RENEWAL_SHARE: f64 = 0.5;
 
-/// Renewals come up to this share earlier or later, so that leases taken together are not renewed together for ever.
+/// Renewals come up to this share of the failover time later, so that leases taken together are not renewed together for
+/// ever. Never earlier: a shard that commits in the rhythm of renewals needs none.
 const JITTER_SHARE: f64 = 0.1;
 
 /// A renewal that failed is made again after this share of the failover time.
@@ -34,7 +35,7 @@ pub(super) struct LeaseKeeper {
 }
 
 impl LeaseKeeper {
-    /// Renews the lease whenever its last write is half a failover time old, and marks it as lost once its time has run
+    /// Renews the lease whenever its last write is half a failover time old or a little more, and marks it as lost once its time has run
     /// out. Returns when it is lost or given away.
     pub(super) async fn keep(self) {
         select! {
@@ -51,8 +52,8 @@ impl LeaseKeeper {
         let mut rng = fastrand::Rng::with_seed(self.seed);
         loop {
             // A checkpoint is a renewal: wait until the last write, whatever it was, is old enough.
-            let jitter = 1.0 + JITTER_SHARE * (2.0 * rng.f64() - 1.0);
-            let due = lease.written_at() + failover_time.mul_f64(RENEWAL_SHARE * jitter);
+            let share = RENEWAL_SHARE + JITTER_SHARE * rng.f64();
+            let due = lease.written_at() + failover_time.mul_f64(share);
             if Instant::now() < due {
                 sleep_until(due).await;
                 continue;

@@ -81,14 +81,22 @@ impl ShardConsumer {
             events: events.clone(),
             seed: self.seed,
         };
-        // A task of its own: a processor that blocks its thread does not keep the lease from being renewed.
-        let mut keeper = AbortOnDropHandle::new(tokio::spawn(keeper.keep()));
+        let busy_calls = self.delivery.report_busy_calls();
+        // A task of its own: a processor that blocks its thread neither keeps the lease from being renewed nor goes
+        // unnoticed.
+        let mut attendant = AbortOnDropHandle::new(tokio::spawn(async move {
+            select! {
+                biased;
+                () = keeper.keep() => {}
+                () = busy_calls => {}
+            }
+        }));
         let ending = select! {
             biased;
-            _ended = &mut keeper => Ending::LeaseLost,
+            _ended = &mut attendant => Ending::LeaseLost,
             ending = self.consume() => ending,
         };
-        drop(keeper);
+        drop(attendant);
         if let Some(loss) = lease.loss() {
             events.emit(&Event::LeaseLost { shard: lease.shard(), loss });
             self.delivery.lease_lost(self.context.settings.shutdown_grace).await;

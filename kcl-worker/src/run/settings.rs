@@ -24,6 +24,10 @@ pub(super) fn worker_settings(args: &RunArgs) -> Result<WorkerSettings, Failure>
     override_ms(idle_time, args.idle_time_between_reads_ms);
     override_ms(&mut settings.failover_time, args.failover_time_ms);
     override_ms(&mut settings.lease_scan_interval, args.lease_scan_interval_ms);
+    override_ms(&mut settings.hand_over_timeout, args.hand_over_timeout_ms);
+    if let Some(units) = args.lease_read_units_per_second {
+        settings.lease_read_units_per_second = units;
+    }
     override_ms(&mut settings.shard_sync_interval, args.shard_sync_interval_ms);
     override_ms(&mut settings.shutdown_grace, args.shutdown_grace_ms);
     if let Some(max_leases) = args.max_leases {

@@ -2,6 +2,7 @@
 
 use std::future::pending;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -43,6 +44,36 @@ async fn a_crash_moves_the_shards_and_loses_no_record() {
     fleet.drain().await;
     fleet.until_shares(&[("b", 4)]).await;
     fleet.assert_good();
+}
+
+/// Blocks its thread for longer than a lease lives without renewal.
+struct Blocking {
+    oracle: Arc<DeliveryOracle>,
+}
+
+#[async_trait]
+impl RecordProcessor for Blocking {
+    async fn process_records(&mut self, batch: &RecordBatch, _: &Checkpointer) -> Result<(), ProcessorError> {
+        thread::sleep(FAILOVER_TIME * 2);
+        for record in &batch.records {
+            self.oracle.deliver(&batch.shard, record);
+        }
+        Ok(())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_processor_that_blocks_its_thread_keeps_its_lease() {
+    let mut fleet = Fleet::new(1).await;
+    fleet.put(10).await;
+    let oracle = Arc::clone(&fleet.oracle);
+    let blocking = move |_: &ShardKey| Blocking { oracle: Arc::clone(&oracle) };
+    let settings = WorkerSettings { failover_time: FAILOVER_TIME, ..fleet.settings("a") };
+    fleet.start_with(settings, fleet.ports(), blocking);
+    fleet.drain().await;
+    fleet.stop("a").await;
+    assert_eq!(fleet.assert_good(), 0);
+    assert_eq!(fleet.count_events("LeaseLost"), 0);
 }
 
 /// Is done with one record of its first batch, and never with the next.

@@ -61,7 +61,7 @@ async fn what_the_command_line_cannot_mean() {
     let backend = Backend::in_process().await;
     for (option, value, part) in [
         ("--nonsense", "1", "--nonsense"),
-        ("--failover-time-ms", "7", "500 to 86400000"),
+        ("--failover-time-ms", "7", "1000 to 86400000"),
         ("--worker-id", "", "worker id"),
         ("--initial-position", "soon", "trim-horizon, latest"),
     ] {
