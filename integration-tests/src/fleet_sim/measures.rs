@@ -9,8 +9,11 @@ use super::names::{ProcessNo, RecordNo, ShardNo};
 /// What a run is worth in numbers.
 #[derive(Debug, Clone, Default)]
 pub struct Measures {
-    /// For each crash, how long it took until every shard of the dead worker ran elsewhere.
+    /// For each crash of one worker of a settled fleet, how long it took until every shard of it ran elsewhere. Settled:
+    /// nobody came or went from two failover times before until then.
     pub takeovers: Vec<Duration>,
+    /// The same for crashes while others came or went.
+    pub unsettled_takeovers: Vec<Duration>,
     /// For each shard of a worker that stopped as planned, how long nobody processed it.
     pub stop_gaps: Vec<Duration>,
     /// For each lease that was handed over by a worker that goes on, how long nobody processed the shard.
@@ -24,11 +27,20 @@ pub struct Measures {
     owners: BTreeMap<ShardNo, WorkerId>,
     /// Shards of dead workers that nobody processes yet, with the crash they wait since.
     orphans: BTreeMap<ShardNo, ProcessNo>,
-    crashed_at: BTreeMap<ProcessNo, Duration>,
+    crashes: BTreeMap<ProcessNo, Crash>,
+    failover_time: Duration,
+    /// When a worker last came or went.
+    changed_at: Duration,
     /// Processes that were asked to stop.
     stopping: BTreeSet<ProcessNo>,
     /// Shards that a worker has left, which, and when.
     left_at: BTreeMap<ShardNo, (ProcessNo, Duration)>,
+}
+
+#[derive(Debug, Clone)]
+struct Crash {
+    at: Duration,
+    is_settled: bool,
 }
 
 impl Measures {
@@ -44,7 +56,9 @@ impl Measures {
             What::Delivered { record, .. } => {
                 self.duplicates += usize::from(!self.delivered.insert(record));
             }
+            What::RunBegan { failover_time } => self.failover_time = failover_time,
             What::Started { process, worker, .. } => {
+                self.change(fact.at);
                 self.workers.insert(process, worker.clone());
             }
             What::Wrote(write) => {
@@ -55,6 +69,7 @@ impl Measures {
                 };
             }
             What::StopAsked { process } => {
+                self.change(fact.at);
                 self.stopping.insert(process);
             }
             What::Goodbye { process, shard } => {
@@ -70,11 +85,19 @@ impl Measures {
         }
     }
 
+    /// The fleet is another one from now on.
+    fn change(&mut self, at: Duration) {
+        self.changed_at = at;
+        self.crashes.values_mut().for_each(|crash| crash.is_settled = false);
+    }
+
     fn crash(&mut self, process: ProcessNo, at: Duration) {
+        let is_settled = at.saturating_sub(self.changed_at) > 2 * self.failover_time;
+        self.change(at);
         if let Some(worker) = self.workers.get(&process) {
             let owned = self.owners.iter().filter(|(_, owner)| *owner == worker);
             self.orphans.extend(owned.map(|(shard, _)| (*shard, process)));
-            self.crashed_at.insert(process, at);
+            self.crashes.insert(process, Crash { at, is_settled });
         }
         self.end(process);
     }
@@ -96,8 +119,10 @@ impl Measures {
         }
         let Some(dead) = self.orphans.remove(&shard) else { return };
         let is_last = !self.orphans.values().any(|waiting| *waiting == dead);
-        if let (true, Some(crashed_at)) = (is_last, self.crashed_at.get(&dead)) {
-            self.takeovers.push(at.saturating_sub(*crashed_at));
+        if is_last && let Some(crash) = self.crashes.remove(&dead) {
+            let takeovers =
+                if crash.is_settled { &mut self.takeovers } else { &mut self.unsettled_takeovers };
+            takeovers.push(at.saturating_sub(crash.at));
         }
     }
 }

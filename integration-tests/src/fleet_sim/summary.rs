@@ -17,6 +17,8 @@ pub struct Summary {
     duplicates: usize,
     /// In failover times of their run, less one scan interval, ascending.
     takeovers: Vec<f64>,
+    /// The same for fleets that others came to or left.
+    unsettled_takeovers: Vec<f64>,
     /// Ascending.
     stop_gaps: Vec<Duration>,
     /// Ascending.
@@ -33,6 +35,7 @@ impl Summary {
             records: 0,
             duplicates: 0,
             takeovers: Vec::new(),
+            unsettled_takeovers: Vec::new(),
             stop_gaps: Vec::new(),
             move_gaps: Vec::new(),
         };
@@ -41,12 +44,16 @@ impl Summary {
             summary.failed += usize::from(violation.is_some());
             summary.records += measures.put;
             summary.duplicates += measures.duplicates;
-            let takeovers = measures.takeovers.iter().map(|takeover| takeover.saturating_sub(*lease_scan_interval));
-            summary.takeovers.extend(takeovers.map(|takeover| takeover.div_duration_f64(*failover_time)));
+            let in_failover_times = |takeover: &Duration| {
+                takeover.saturating_sub(*lease_scan_interval).div_duration_f64(*failover_time)
+            };
+            summary.takeovers.extend(measures.takeovers.iter().map(in_failover_times));
+            summary.unsettled_takeovers.extend(measures.unsettled_takeovers.iter().map(in_failover_times));
             summary.stop_gaps.extend(&measures.stop_gaps);
             summary.move_gaps.extend(&measures.move_gaps);
         }
         summary.takeovers.sort_by(f64::total_cmp);
+        summary.unsettled_takeovers.sort_by(f64::total_cmp);
         summary.stop_gaps.sort();
         summary.move_gaps.sort();
         summary
@@ -55,14 +62,18 @@ impl Summary {
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { class, seeds, failed, records, duplicates, takeovers, stop_gaps, move_gaps } = self;
+        let Self { class, seeds, failed, records, duplicates, .. } = self;
+        let Self { takeovers, unsettled_takeovers, stop_gaps, move_gaps, .. } = self;
         let class = class.to_string();
         write!(f, "{class:<10} {seeds:>5} seeds, {failed} failed; ")?;
         write!(f, "{records} records, {duplicates} duplicates")?;
-        if let (Some(median), Some(max)) = (median(takeovers), takeovers.last()) {
-            let late = takeovers.iter().filter(|takeover| **takeover > TAKEOVER_MAX).count();
-            write!(f, "; {} crashes cost a scan and {median:.2} failover times", takeovers.len())?;
-            write!(f, " (most {max:.2}, {late} above {TAKEOVER_MAX})")?;
+        for (takeovers, whose) in [(takeovers, "a settled fleet"), (unsettled_takeovers, "others")] {
+            if let (Some(median), Some(max)) = (median(takeovers), takeovers.last()) {
+                let late = takeovers.iter().filter(|takeover| **takeover > TAKEOVER_MAX).count();
+                let count = takeovers.len();
+                write!(f, "; {count} crashes of {whose} cost one scan and {median:.2} failover times")?;
+                write!(f, " (most {max:.2}, {late} above {TAKEOVER_MAX})")?;
+            }
         }
         for (gaps, why) in [(stop_gaps, "stops"), (move_gaps, "joins")] {
             if let (Some(median), Some(max)) = (median(gaps), gaps.last()) {
