@@ -8,6 +8,7 @@ mod canned;
 mod conformance;
 mod consume;
 mod fleet;
+mod fleet_sim;
 mod harness;
 mod lease_rows;
 #[cfg(unix)]
