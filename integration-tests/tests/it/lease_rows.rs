@@ -160,6 +160,7 @@ async fn a_request_and_a_hand_over_look_like_this() {
         ("leaseOwner", s("me")),
         ("checkpoint", s("LATEST")),
         ("handOverOwner", s("java")),
+        ("handOverTo", s("me")),
     ];
     assert_eq!(table.item().await, row(moved));
 }

@@ -98,6 +98,9 @@ pub(super) fn update(seen: &Lease, change: &LeaseChange, values: &mut Values) ->
                 update.advance_to(checkpoint, &[]);
             }
             update.pass_to(Some(to));
+            if after.request.is_some() {
+                update.remove.retain(|attribute| *attribute != "handOverTo");
+            }
         }
     }
     update.count_switches(seen, &after, change);

@@ -154,7 +154,10 @@ impl<'a> Fleet<'a> {
                 // An owner that has been asked for all it has is still there to share.
                 fleet.counts.entry(owner).or_default();
                 // From the rows alone, so that all workers find the same.
-                if asker.is_none() && book.live_owner(&lease.shard, now) == Some(owner) {
+                if asker.is_none()
+                    && !lease.is_handed_over()
+                    && book.live_owner(&lease.shard, now) == Some(owner)
+                {
                     fleet.movable.entry(owner).or_default().push(lease);
                 }
             }

@@ -9,7 +9,7 @@ pub struct Lease {
     pub counter: u64,
     /// The worker that processes the shard; `None` if nobody does.
     pub owner: Option<WorkerId>,
-    /// A worker that asks the owner for the lease.
+    /// A worker that asks the owner for the lease; or the owner itself, if it got the lease that way and has not taken it up.
     pub request: Option<HandOverRequest>,
     /// The last owner that answers requests. If it is the owner, the lease is asked for, not stolen; of a free lease it
     /// says who gave it back. A Java worker leaves it as it was.
@@ -66,6 +66,13 @@ impl Lease {
     /// says nothing any more.
     pub fn requested_by(&self) -> Option<&WorkerId> {
         self.request.as_ref().map(|request| &request.by).filter(|_| self.answers_requests())
+    }
+
+    /// True if the owner was handed the lease, and has not taken it up: nobody else may take it before it expires.
+    pub fn is_handed_over(&self) -> bool {
+        self.owner.is_some()
+            && self.request.as_ref().map(|request| &request.by) == self.owner.as_ref()
+            && self.hand_over_owner != self.owner
     }
 
     /// True if `worker` was made the owner by somebody else, and has not taken the lease up.
@@ -142,7 +149,12 @@ impl Lease {
                 if let Some(checkpoint) = checkpoint {
                     row.advance_to(checkpoint);
                 }
+                let form = row.request.as_ref().map(|request| request.form);
                 row.pass_to(Some(to));
+                // A worker of ours takes the lease up, and a Java worker begins at once.
+                if form == Some(RequestForm::Attribute) {
+                    row = row.with_request(Some(to));
+                }
             }
         }
         row

@@ -14,7 +14,7 @@ pub(crate) struct LeaseBook {
     entries: BTreeMap<ShardKey, Entry>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Entry {
     lease: Lease,
     moved_at: MonotonicTime,
@@ -51,7 +51,16 @@ impl LeaseBook {
         self.entries.remove(shard);
     }
 
+    /// A scan may be a moment old, and must not undo what a read or a write has shown since. A row with a lower counter is
+    /// believed only when a failover time has passed: it was deleted, then, and made again.
     fn enter(&mut self, known: Option<Entry>, lease: Lease, now: MonotonicTime) {
+        if let Some(newer) = known.as_ref().filter(|known| {
+            known.lease.counter > lease.counter && now.saturating_since(known.moved_at) <= self.failover_time
+        }) {
+            let newer = newer.clone();
+            self.entries.insert(lease.shard, newer);
+            return;
+        }
         let (mut moved_at, mut requested_at) = (now, now);
         if let Some(known) = known {
             if known.lease.matches(&lease) {
@@ -141,6 +150,27 @@ mod tests {
         let row = owned().after(&LeaseChange::Release);
         book.observe_scan(vec![row.clone()], at(1));
         assert!(book.live_owner(&row.shard, at(1)).is_none());
+    }
+
+    #[test]
+    fn a_scan_that_is_a_moment_old_does_not_undo_what_was_seen_since() {
+        let mut book = LeaseBook::new(FAILOVER_TIME);
+        let row = owned();
+        let newer = row.after(&LeaseChange::Renew);
+        book.observe(newer.clone(), at(100));
+        book.observe_scan(vec![row.clone()], at(110));
+        assert_eq!(book.get(&row.shard), Some(&newer));
+        assert!(book.live_owner(&row.shard, at(111)).is_none(), "it has not moved");
+    }
+
+    #[test]
+    fn a_row_that_was_made_again_is_believed_after_a_failover_time() {
+        let mut book = LeaseBook::new(FAILOVER_TIME);
+        let row = owned();
+        book.observe(row.after(&LeaseChange::Renew), at(100));
+        book.observe_scan(vec![row.clone()], at(111));
+        assert_eq!(book.get(&row.shard), Some(&row));
+        assert!(book.live_owner(&row.shard, at(121)).is_some());
     }
 
     #[test]

@@ -40,7 +40,7 @@
 //!    stands in the way of an owner. Only of an owner that answers: one that is also the `hand_over_owner`. A worker
 //!    that stops **withdraws** its requests by the same write.
 //! 9. **Hand over**, if unchanged and still asked for: owner := the worker that asks, position := that of the last record
-//!    processed, no request, counter + 1. The owner learns of a request from a scan or from the answer to any of its
+//!    processed, counter + 1. The request stays, as the mark that the lease is to be taken up. The owner learns of a request from a scan or from the answer to any of its
 //!    writes. It finishes its batch, lets the processor say goodbye, and then makes this one write.
 //!
 //! The worker that asked reads the row, finds itself the owner, and **takes it up** by a write 2 before it starts: the
@@ -60,7 +60,8 @@
 //!   differ by less than five per cent each way.
 //! * **L4** All writes of one owner to one row are made one after another, by `HeldLease`.
 //! * **L5** A write whose answer was lost is recognised when the next one meets it, so no worker loses a lease to
-//!   itself: the whole row is compared, but for the request. A row that keeps moving under the worker's own name without
+//!   itself: the whole row is compared, but for the request. A take is made again on top of itself, so that its
+//!   deadline and its fencing token are new. A row that keeps moving under the worker's own name without
 //!   such a write is another process of the same name.
 //! * **L6** A checkpoint in a row never moves back.
 //! * **L7** A shard is consumed only while the rows of all its parents are finished or gone.

@@ -38,7 +38,9 @@ impl Obstacle {
             return Self::not_mine(doubt, change, None);
         };
         let is_next = doubt.is_some() && found.counter == base.counter + 1;
-        if is_next && without_request(&found) == without_request(&base.after(change)) {
+        // A take that was applied is made again: it may have been applied long ago, and the lease been lost since.
+        let may_be_done = !matches!(change, LeaseChange::Take { .. });
+        if is_next && may_be_done && without_request(&found) == without_request(&base.after(change)) {
             return Self::OwnChange(Box::new(found));
         }
         // Nobody else writes this, as long as worker ids are unique.

@@ -28,6 +28,9 @@ use crate::settings::WorkerSettings;
 /// mistyped.
 const FIRST_LOOK_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// A table that is not ready by then is reported, and waited for again.
+const PREPARE_TIMEOUT: Duration = Duration::from_secs(60);
+
 /// How long to wait for a lease table that cannot be reached: soon, then patiently.
 const PREPARE_RETRY_DELAYS: RetryDelays =
     RetryDelays { initial: Duration::from_millis(500), max: Duration::from_secs(30) };
@@ -121,7 +124,8 @@ impl Coordinator {
         }
         let mut retry = Retry::new(PREPARE_RETRY_DELAYS, settings.random_seed);
         loop {
-            match ports.leases.prepare().await {
+            let prepare = ports.leases.prepare();
+            match within(PREPARE_TIMEOUT, "making the lease table ready", prepare).await {
                 Err(error) if error.is_retryable() => self.report(&error),
                 outcome => return outcome,
             }

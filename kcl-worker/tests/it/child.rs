@@ -109,7 +109,7 @@ fn bad_options_are_refused_with_the_value_and_what_is_permitted() {
         (run_with("--endpoint-url", "ftp://localhost"), ["'ftp://localhost'", "http or https"]),
         (run_with("--initial-position", "soon"), ["'soon'", "trim-horizon"]),
         (run_with("--initial-position", "2999-01-01T00:00:00Z"), ["'2999-01-01T00:00:00Z'", "in the future"]),
-        (run_with("--failover-time-ms", "20"), ["'20' for '--failover-time-ms", "500 to 86400000"]),
+        (run_with("--failover-time-ms", "20"), ["'20' for '--failover-time-ms", "1000 to 86400000"]),
         (run_with("--max-leases", "0"), ["'0' for '--max-leases", "from 1"]),
         (run_with("--worker-id", ""), ["'' for '--worker-id", "1 to 256 printable"]),
         (

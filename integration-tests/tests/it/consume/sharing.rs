@@ -54,6 +54,7 @@ struct Blocking {
 #[async_trait]
 impl RecordProcessor for Blocking {
     async fn process_records(&mut self, batch: &RecordBatch, _: &Checkpointer) -> Result<(), ProcessorError> {
+        #[expect(clippy::disallowed_methods, reason = "to block the runtime is what it is for")]
         thread::sleep(FAILOVER_TIME * 2);
         for record in &batch.records {
             self.oracle.deliver(&batch.shard, record);

@@ -183,8 +183,13 @@ fn a_row_that_was_handed_over_and_not_taken_up() {
     let mut lease = lease(at(0));
     lease.owner = Some(worker("worker-b"));
     lease.hand_over_owner = Some(worker("worker-a"));
-    let item = item(POSITION, [("leaseOwner", s("worker-b")), ("handOverOwner", s("worker-a"))]);
+    let lease = lease.with_request(Some(&worker("worker-b")));
+    let item = item(
+        POSITION,
+        [("leaseOwner", s("worker-b")), ("handOverOwner", s("worker-a")), ("handOverTo", s("worker-b"))],
+    );
     both_ways(&item, &lease);
+    assert!(lease.is_handed_over() && !lease.answers_requests());
     assert!(lease.awaits_taking_up_by(&worker("worker-b")));
 }
 

@@ -148,6 +148,20 @@ fn a_lease_that_is_asked_for_counts_for_the_worker_that_asks() {
 }
 
 #[test]
+fn a_lease_that_was_handed_over_and_not_taken_up_is_left_alone() {
+    let mut book = book(&[Some(1); 2]);
+    ask(&mut book, 2, &shard(0));
+    ask(&mut book, 2, &shard(1));
+    for number in 0..2 {
+        let hand_over = LeaseChange::HandOver { to: worker(2), checkpoint: None };
+        change(&mut book, &shard(number), &hand_over, NOW);
+    }
+    assert_eq!(due(&book, 0), Due::default());
+    let me = worker(0);
+    assert_eq!(due_leases(&Situation { now: at(111), ..situation(&book, &me) }).take.len(), 2);
+}
+
+#[test]
 fn a_request_that_is_too_old_was_made_by_a_worker_that_has_gone() {
     let mut book = book(&[Some(1); 4]);
     ask(&mut book, 2, &shard(0));

@@ -19,6 +19,7 @@ pub(super) fn cases() -> Vec<Case<dyn LeaseStore>> {
         a_hand_over_without_a_new_position_keeps_the_old_one,
         a_hand_over_to_one_who_does_not_ask_is_lost,
         a_take_and_a_release_end_a_request,
+        a_lease_that_was_handed_over_is_taken_up,
         a_lease_that_java_moves_is_kept_alive_and_handed_over,
         a_lease_that_java_moves_can_be_taken,
         a_lease_that_java_has_begun_to_move_is_lost_to_its_old_form,
@@ -114,7 +115,7 @@ async fn a_hand_over_commits_and_moves_the_lease(store: Store) -> CaseResult {
     check_eq("the counter", &moved.counter, &(row.counter + 1))?;
     check_eq("the owner", &moved.owner, &Some(worker("bob")?))?;
     check_eq("the checkpoint", &moved.checkpoint, &checkpoint_at("5", 2)?)?;
-    check_eq("the request", &moved.request, &None)?;
+    check_eq("that it is to be taken up", &moved.is_handed_over(), &true)?;
     check_stored(&store, &row.after(&change)).await
 }
 
@@ -143,6 +144,15 @@ async fn a_take_and_a_release_end_a_request(store: Store) -> CaseResult {
         check_stored(&store, &row).await?;
     }
     Ok(())
+}
+
+async fn a_lease_that_was_handed_over_is_taken_up(store: Store) -> CaseResult {
+    let row = asked(&store).await?;
+    let row = update(&store, &row, &hand_over("bob", None)?).await?;
+    let row = update(&store, &row, &take("bob")?).await?;
+    check_eq("that it is to be taken up", &row.is_handed_over(), &false)?;
+    check_eq("the request", &row.request, &None)?;
+    check_stored(&store, &row).await
 }
 
 async fn a_lease_that_java_moves_is_kept_alive_and_handed_over(store: Store) -> CaseResult {
