@@ -36,10 +36,6 @@ impl Expiry {
             times.get(&write.shard).map_or(Duration::ZERO, |time| at.saturating_sub(*time))
         };
         let stood_still = since(&self.moved_at);
-        // TOLERATES: a lease that was handed over and is not taken up yet looks like a Java worker's.
-        if write.before.is_some_and(|row| !row.answers_requests()) {
-            return Ok(());
-        }
         if stood_still >= self.standstill_min {
             return Ok(());
         }
