@@ -8,6 +8,7 @@ use std::thread::available_parallelism;
 use std::time::Duration;
 
 use clap::{ArgAction, Parser};
+use kcl_core::PlantedFault;
 use integration_tests::fleet_sim::{Class, Outcome, Scenario, Summary, simulate_all};
 
 /// Simulates fleets of workers in virtual time. Exit status: 0 if every seed kept every invariant, 1 if one did not.
@@ -26,6 +27,9 @@ struct Cli {
     /// Prints everything that happens.
     #[arg(long)]
     trace: bool,
+    /// Has all workers make this mistake, which an invariant should notice.
+    #[arg(long, value_parser = parse_fault)]
+    plant: Option<PlantedFault>,
     /// How many virtual minutes the trouble lasts. Default: as the class has it.
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..=1_440))]
     minutes: Option<u64>,
@@ -110,6 +114,7 @@ impl Cli {
         scenario.workers = size(self.workers, scenario.workers);
         scenario.shards = size(self.shards, scenario.shards);
         scenario.duration = self.minutes.map_or(scenario.duration, |minutes| Duration::from_secs(60 * minutes));
+        scenario.planted = self.plant;
         scenario.is_traced = self.trace;
         scenario
     }
@@ -119,7 +124,8 @@ impl Cli {
         let Scenario { class, seed, .. } = scenario;
         let sizes = [("minutes", self.minutes), ("workers", self.workers), ("shards", self.shards)];
         let given = sizes.into_iter().filter_map(|(name, value)| value.map(|value| format!(" --{name} {value}")));
-        let given: String = given.collect();
+        let planted = self.plant.map(|fault| format!(" --plant {fault:?}"));
+        let given: String = given.chain(planted).collect();
         format!(
             "cargo run -p integration-tests --release --bin fleet-sim -- --class {class} --seed {seed}{given} --trace"
         )
@@ -133,6 +139,15 @@ fn parse_seeds(text: &str) -> Result<Range<u64>, String> {
         Some((start, end)) => Err(format!("there are no seeds from {start} to below {end}")),
         None => Err("give two whole numbers, such as 0..1000".to_owned()),
     }
+}
+
+fn parse_fault(text: &str) -> Result<PlantedFault, String> {
+    let names = || PlantedFault::ALL.into_iter().map(|fault| (fault, format!("{fault:?}")));
+    let found = names().find(|(_, name)| name == text).map(|(fault, _)| fault);
+    found.ok_or_else(|| {
+        let known: Vec<String> = names().map(|(_, name)| name).collect();
+        format!("the faults are {}", known.join(", "))
+    })
 }
 
 /// The reader may have gone, which `println!` panics at; the exit status still tells.

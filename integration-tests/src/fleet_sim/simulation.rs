@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use kcl_core::lease::Lease;
 use kcl_core::model::{InitialPosition, StreamId, WorkerId};
-use kcl_core::{Result, WorkerSettings};
+use kcl_core::{PlantedFault, Result, WorkerSettings};
 
 use super::class::{Class, Profile};
 use super::fact::{Service, What};
@@ -56,6 +56,8 @@ pub struct Scenario {
     pub shards: usize,
     /// How long the trouble lasts.
     pub duration: Duration,
+    /// A mistake in the protocol that all workers make.
+    pub planted: Option<PlantedFault>,
     /// Whether the trace is kept.
     pub is_traced: bool,
 }
@@ -64,7 +66,7 @@ impl Scenario {
     /// A run of the class's own size.
     pub fn new(class: Class, seed: u64) -> Self {
         let (workers, shards) = class.size();
-        Self { class, seed, workers, shards, duration: class.duration(), is_traced: false }
+        Self { class, seed, workers, shards, duration: class.duration(), planted: None, is_traced: false }
     }
 }
 
@@ -127,7 +129,7 @@ impl<'a> Simulation<'a> {
         world.tell(What::RunBegan { failover_time });
         let stream = StreamId::named("orders")?;
         let producer = Producer::new(Arc::clone(&world), stream.clone(), scenario.shards)?;
-        let table = Arc::new(WitnessTable::new(Arc::clone(&world)));
+        let table = Arc::new(WitnessTable::new(Arc::clone(&world), scenario.planted));
         let initial_position = match scenario.class {
             Class::Latest => InitialPosition::Latest,
             _ => InitialPosition::TrimHorizon,
@@ -138,6 +140,7 @@ impl<'a> Simulation<'a> {
             initial_position,
             shutdown_grace: profile.grace,
             hand_over_timeout: profile.hand_over_timeout,
+            planted: scenario.planted,
             shard_sync_interval: Duration::from_secs(rng.u64(5..=60)),
             ..WorkerSettings::new(stream, WorkerId::new("unnamed")?)
         };

@@ -7,7 +7,7 @@ use std::time::Duration;
 use kcl_core::lease::{Conditional, Consistency, Lease, LeaseChange, LeaseStore};
 use kcl_core::memory::MemoryLeaseStore;
 use kcl_core::model::{ShardKey, WorkerId};
-use kcl_core::{Error, ErrorKind, Result};
+use kcl_core::{Error, ErrorKind, PlantedFault, Result};
 
 use super::fact::{Action, What, Write};
 use super::link::Link;
@@ -23,6 +23,7 @@ const HISTORY: Duration = Duration::from_secs(2);
 pub(super) struct WitnessTable {
     world: Arc<World>,
     store: MemoryLeaseStore,
+    planted: Option<PlantedFault>,
     history: Mutex<BTreeMap<ShardKey, Versions>>,
 }
 
@@ -50,9 +51,9 @@ pub(super) enum Change {
 }
 
 impl WitnessTable {
-    /// A table that does not exist yet.
-    pub(super) fn new(world: Arc<World>) -> Self {
-        Self { world, store: MemoryLeaseStore::new(), history: Mutex::default() }
+    /// A table that does not exist yet. Some mistakes can be planted in it.
+    pub(super) fn new(world: Arc<World>, planted: Option<PlantedFault>) -> Self {
+        Self { world, store: MemoryLeaseStore::new(), planted, history: Mutex::default() }
     }
 
     /// See [`LeaseStore::prepare`].
@@ -102,8 +103,15 @@ impl WitnessTable {
         let Update { sent_at, seen, change } = update;
         let before = self.get(&seen.shard)?;
         let (outcome, action) = match change {
-            Change::Of(change) => (at_once(self.store.update(seen, change))?, Action::Change(change)),
+            Change::Of(change) => {
+                let is_unconditional = self.planted == Some(PlantedFault::UpdatesUnconditional);
+                let condition = before.as_ref().filter(|_| is_unconditional).unwrap_or(seen);
+                (at_once(self.store.update(condition, change))?, Action::Change(change))
+            }
             Change::Request(by) => {
+                if self.planted == Some(PlantedFault::RequestsMoveRows) {
+                    at_once(self.store.update(seen, &LeaseChange::Renew))?;
+                }
                 (at_once(self.store.request(seen, by.as_ref()))?, Action::Request(by.as_ref()))
             }
         };

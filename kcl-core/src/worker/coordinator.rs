@@ -20,6 +20,7 @@ use crate::event::{Event, Events};
 use crate::lease::assignment::{Situation, Stance, due_leases};
 use crate::lease::{Lease, LeaseBook, NamesakeWatch, Taken, lineage};
 use crate::model::{MonotonicTime, ShardKey};
+use crate::planted::PlantedFault;
 use crate::processor::ProcessorFactory;
 use crate::retry::{Retry, RetryDelays, within};
 use crate::settings::WorkerSettings;
@@ -79,11 +80,12 @@ impl Coordinator {
         stopping: CancellationToken,
     ) -> Self {
         let failover_time = settings.failover_time;
+        let expires_early = settings.plants(PlantedFault::ExpiryTooEarly);
         let mut rng = fastrand::Rng::with_seed(settings.random_seed);
         let context = Context { settings: Arc::new(settings), ports, processors, events, stopping };
         Self {
             started_at: Instant::now(),
-            book: LeaseBook::new(failover_time),
+            book: LeaseBook::new(if expires_early { failover_time / 2 } else { failover_time }),
             scan: TableScan::new(context.clone()),
             sync: ShardSync::new(context.clone(), rng.u64(..)),
             takes: Takes::new(context.clone(), rng.fork()),
@@ -199,7 +201,11 @@ impl Coordinator {
         let rows = |shards: Vec<ShardKey>, room: usize| -> Vec<Lease> {
             shards.iter().filter_map(|shard| self.book.get(shard)).take(room).cloned().collect()
         };
-        let (take, ask) = (rows(due.take, self.takes.room()), rows(due.ask, self.requests.room()));
+        let (take, mut ask) = (rows(due.take, self.takes.room()), rows(due.ask, self.requests.room()));
+        if settings.plants(PlantedFault::ShareNeverEnough) && take.is_empty() && ask.is_empty() {
+            let others = self.book.leases().filter(|lease| self.stance(lease) == Stance::Open);
+            ask.extend(others.filter(|lease| lease.answers_requests()).take(1).cloned());
+        }
         for lease in take {
             self.take(lease);
         }

@@ -17,6 +17,8 @@ pub(super) struct Expiry {
     standstill_min: Duration,
     /// The least time that an owner has to answer a request.
     patience_min: Duration,
+    /// Whether owners can be that slow at all.
+    may_steal: bool,
     moved_at: BTreeMap<ShardNo, Duration>,
     asked_at: BTreeMap<ShardNo, Duration>,
 }
@@ -26,6 +28,7 @@ impl Expiry {
         Self {
             standstill_min: rules.at_least(rules.failover_time),
             patience_min: rules.at_least(rules.hand_over_timeout),
+            may_steal: rules.excuses_steals,
             moved_at: BTreeMap::new(),
             asked_at: BTreeMap::new(),
         }
@@ -41,7 +44,7 @@ impl Expiry {
         }
         let is_asked = write.before.is_some_and(|row| row.requested_by() == Some(write.worker));
         let waited = since(&self.asked_at);
-        if is_asked && waited >= self.patience_min {
+        if is_asked && self.may_steal && waited >= self.patience_min {
             return Ok(());
         }
         let (stood_still, waited) = (seconds(stood_still), seconds(waited));

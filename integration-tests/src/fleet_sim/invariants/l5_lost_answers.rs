@@ -33,8 +33,9 @@ impl LostAnswers {
 impl Invariant for LostAnswers {
     fn observe(&mut self, fact: &Fact<'_>) -> Result<(), Violation> {
         match fact.what {
-            // A row that is made anew belongs to nobody, and takes a lease that there was from its owner.
-            What::Wrote(Write { shard, action: Action::Create, .. }) | What::RowRemoved { shard } => {
+            // Rows are made and deleted whoever owned them, also by the owner's own process.
+            What::Wrote(Write { shard, action: Action::Create | Action::Delete, .. })
+            | What::RowRemoved { shard } => {
                 self.last_writer.remove(&shard);
             }
             What::Wrote(Write { action: Action::Request(_), .. }) => {}

@@ -1,6 +1,6 @@
 //! What must be true of every run, one file each.
 //!
-//! `L1` to `L8` are the invariants of the lease protocol, numbered as in [`kcl_core::lease`]; `U1` to `U7` is what a user
+//! `L1` to `L8` are the invariants of the lease protocol, numbered as in [`kcl_core::lease`]; `U1` to `U8` is what a user
 //! is promised. Each is a pure observer of facts: it knows nothing of the workers, and takes no other's word. None may
 //! excuse what the documents do not.
 
@@ -21,6 +21,7 @@ mod u4_children_after_parents;
 mod u5_commits_cover_work;
 mod u6_nobody_gives_up;
 mod u7_healed_rests;
+mod u8_stops_leave_nothing;
 mod violation;
 
 use std::fmt;
@@ -58,5 +59,6 @@ pub fn all(rules: &Rules) -> Vec<Box<dyn Invariant>> {
         Box::new(u5_commits_cover_work::CommitsCoverWork::default()),
         Box::new(u6_nobody_gives_up::NobodyGivesUp),
         Box::new(u7_healed_rests::HealedRests::default()),
+        Box::new(u8_stops_leave_nothing::StopsLeaveNothing::default()),
     ]
 }

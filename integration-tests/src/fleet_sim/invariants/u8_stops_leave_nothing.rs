@@ -1,0 +1,78 @@
+//! U8: a worker that stops as planned leaves nothing behind: it owns no lease, asks for none, and is handed none, so
+//! nobody waits for it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use kcl_core::Event;
+use kcl_core::lease::Lease;
+use kcl_core::model::WorkerId;
+
+use super::{Invariant, Violation};
+use crate::fleet_sim::fact::{Fact, What};
+use crate::fleet_sim::names::{ProcessNo, ShardNo};
+
+#[derive(Debug, Default)]
+pub(super) struct StopsLeaveNothing {
+    workers: BTreeMap<ProcessNo, WorkerId>,
+    /// Processes that had trouble of any kind, so that they may have failed to give something back.
+    troubled: BTreeSet<ProcessNo>,
+    /// Workers that have stopped without trouble.
+    stopped: BTreeSet<WorkerId>,
+    rows: BTreeMap<ShardNo, Lease>,
+}
+
+impl StopsLeaveNothing {
+    fn stop(&mut self, process: ProcessNo) -> Result<(), Violation> {
+        let Some(worker) = self.workers.remove(&process).filter(|_| !self.troubled.contains(&process)) else {
+            return Ok(());
+        };
+        let left = self.rows.iter().find(|(_, row)| names(row, &worker));
+        let left = left.map(|(shard, row)| complain(*shard, row));
+        self.stopped.insert(worker);
+        left.map_or(Ok(()), Err)
+    }
+}
+
+fn names(row: &Lease, worker: &WorkerId) -> bool {
+    row.is_owned_by(worker) || row.requested_by() == Some(worker)
+}
+
+fn complain(shard: ShardNo, row: &Lease) -> Violation {
+    let (owner, asker) = (row.owner.as_ref(), row.requested_by());
+    let name = |worker: Option<&WorkerId>| worker.map_or("nobody".to_owned(), ToString::to_string);
+    let problem =
+        format!("{shard} is owned by {} and asked for by {}, one of which has stopped", name(owner), name(asker));
+    Violation::new("U8", problem)
+}
+
+impl Invariant for StopsLeaveNothing {
+    fn observe(&mut self, fact: &Fact<'_>) -> Result<(), Violation> {
+        match fact.what {
+            What::Started { process, worker, .. } => {
+                self.workers.insert(process, worker.clone());
+            }
+            What::Frozen { process }
+            | What::Cut { process, .. }
+            | What::Struck { process, .. }
+            | What::Reported { process, event: Event::ShutdownForced { .. } | Event::ReleaseFailed { .. } } => {
+                self.troubled.insert(process);
+            }
+            What::RowRemoved { shard } => {
+                self.rows.remove(&shard);
+            }
+            What::Wrote(write) => {
+                let Some(row) = write.after else {
+                    self.rows.remove(&write.shard);
+                    return Ok(());
+                };
+                self.rows.insert(write.shard, row.clone());
+                if row.owner.iter().chain(row.requested_by()).any(|worker| self.stopped.contains(worker)) {
+                    return Err(complain(write.shard, row));
+                }
+            }
+            What::Stopped { process } => return self.stop(process),
+            _ => {}
+        }
+        Ok(())
+    }
+}
