@@ -60,6 +60,8 @@ pub struct Profile {
 pub struct Weather {
     /// The most that a message takes, one way.
     pub latency_max_ms: u64,
+    /// The most that the answer of the table takes on top of that.
+    pub answer_delay_max_ms: u64,
     /// The most that a row of an eventual scan is old.
     pub staleness_max_ms: u64,
     /// How many of a thousand calls of the table fail.
@@ -82,6 +84,7 @@ pub struct Weather {
 /// Latency of a healthy network, scans that are a moment old, and nothing that fails.
 const FAIR: Weather = Weather {
     latency_max_ms: 15,
+    answer_delay_max_ms: 0,
     staleness_max_ms: 1_000,
     table_permille: 0,
     stream_permille: 0,
@@ -170,7 +173,14 @@ impl Class {
             }
             Self::Skew => Profile {
                 operations: &[(Put, 60), (Start, 5), (Stop, 2), (CutTable, 8)],
-                weather: Weather { slow_batch_permille: 200, slow_batch_max_ms: 4_000, ..FAIR },
+                weather: Weather {
+                    answer_delay_max_ms: 900,
+                    slow_batch_permille: 200,
+                    slow_batch_max_ms: 4_000,
+                    ..FAIR
+                },
+                // A write is given up after an eighth of it.
+                failover_secs: (8, 10),
                 skew: 0.05,
                 excuses_steals: true,
                 ..fair

@@ -99,6 +99,12 @@ impl Link {
         Duration::from_millis(self.up_to(self.weather.latency_max_ms))
     }
 
+    /// How much longer the next answer of the table takes.
+    pub(super) fn answer_delay(&self) -> Duration {
+        let max = if self.has_faults.load(Ordering::Relaxed) { self.weather.answer_delay_max_ms } else { 0 };
+        Duration::from_millis(self.up_to(max))
+    }
+
     /// How old the next eventual read of a row is. Most are fresh.
     pub(super) fn staleness(&self) -> Duration {
         let is_stale = self.rng().u8(..) < 64;

@@ -64,6 +64,7 @@ impl TablePort {
         let sent_at = self.link.now();
         self.pass().await;
         let outcome = act(&self.table, sent_at);
+        sleep(self.link.answer_delay()).await;
         self.pass().await;
         outcome
     }

@@ -189,7 +189,9 @@ impl HeldLease {
     /// Tells the fleet that this worker is alive.
     pub(crate) async fn renew(&self) -> Result<()> {
         if self.planted.has(PlantedFault::RenewalsOverlap) {
-            let _answer = self.store.update(&self.acquired, &LeaseChange::Renew).await;
+            // Never applied: only that it is sent is the mistake.
+            let never = Lease { counter: u64::MAX, ..self.acquired.clone() };
+            let _refused = self.store.update(&never, &LeaseChange::Renew).await;
         }
         self.write(&LeaseChange::Renew).await
     }

@@ -117,6 +117,7 @@ impl ShardConsumer {
 
     fn leaves_nothing(&self) -> bool {
         self.context.stopping.is_cancelled() && self.plants(PlantedFault::StopWithoutRelease)
+            || self.lease.ended().is_cancelled() && self.plants(PlantedFault::HandOverBeforeDrain)
     }
 
     /// What is processed, and is to be committed by the framework with its last write.

@@ -23,7 +23,7 @@ pub(super) struct StopsLeaveNothing {
 
 impl StopsLeaveNothing {
     fn stop(&mut self, process: ProcessNo) -> Result<(), Violation> {
-        let Some(worker) = self.workers.remove(&process).filter(|_| !self.troubled.contains(&process)) else {
+        let Some(worker) = self.workers.get(&process).cloned().filter(|_| !self.troubled.contains(&process)) else {
             return Ok(());
         };
         let left = self.rows.iter().find(|(_, row)| names(row, &worker));
@@ -49,6 +49,10 @@ impl Invariant for StopsLeaveNothing {
     fn observe(&mut self, fact: &Fact<'_>) -> Result<(), Violation> {
         match fact.what {
             What::Started { process, worker, .. } => {
+                // Rows may still name a crashed predecessor.
+                if self.workers.values().any(|known| known == worker) {
+                    self.troubled.insert(process);
+                }
                 self.workers.insert(process, worker.clone());
             }
             What::Frozen { process }
