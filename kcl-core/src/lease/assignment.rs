@@ -60,13 +60,18 @@ pub(crate) struct Due {
 /// * Every worker makes the plan of the whole fleet, and carries out its own part of it. So workers that see the same
 ///   want different leases.
 /// * A lease that is asked for counts for the worker that asks. A worker that gives its leases back takes no share.
+/// * While leases have expired, workers that came less than a failover time ago are left out: by their own clocks nothing
+///   has expired yet, so what the plan left to them would wait. They ask for their share as soon as they like.
 /// * A worker of which the others do not know takes or asks for a single lease, which makes it known.
 /// * Free leases that nobody claims are taken beyond the share: other workers may be at their limit, or unable to read
 ///   the shard.
 /// * Never more than `leases_max` in all.
 pub(crate) fn due_leases(situation: &Situation<'_>) -> Due {
     let Situation { book, me, leases_max, now, .. } = *situation;
-    let fleet = Fleet::of(situation);
+    let mut fleet = Fleet::of(situation);
+    if fleet.free.iter().any(|lease| lease.owner.is_some()) {
+        fleet.leave_out(|worker| worker != me && !book.is_veteran(worker, now));
+    }
     let mut due = Due { take: fleet.left_over.iter().copied().cloned().collect(), ask: Vec::new() };
     let mut rest = Vec::new();
     for (lease, taker) in fleet.plan(leases_max) {
@@ -163,6 +168,13 @@ impl<'a> Fleet<'a> {
             }
         }
         fleet
+    }
+
+    fn leave_out(&mut self, is_left_out: impl Fn(&WorkerId) -> bool) {
+        let left_out = self.counts.iter().filter(|(worker, _)| is_left_out(worker));
+        self.leases -= left_out.map(|(_, count)| count).sum::<usize>();
+        self.counts.retain(|worker, _| !is_left_out(worker));
+        self.movable.retain(|worker, _| !is_left_out(worker));
     }
 
     fn count(&self, worker: &WorkerId) -> usize {

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::Lease;
@@ -12,6 +12,8 @@ use crate::model::{MonotonicTime, ShardKey, WorkerId};
 pub(crate) struct LeaseBook {
     failover_time: Duration,
     entries: BTreeMap<ShardKey, Entry>,
+    /// Since when each worker is seen to own a lease or to ask for one.
+    known_since: BTreeMap<WorkerId, MonotonicTime>,
 }
 
 #[derive(Debug, Clone)]
@@ -25,7 +27,7 @@ struct Entry {
 impl LeaseBook {
     /// An empty book. A lease whose row does not move for `failover_time` is expired.
     pub(crate) fn new(failover_time: Duration) -> Self {
-        Self { failover_time, entries: BTreeMap::new() }
+        Self { failover_time, entries: BTreeMap::new(), known_since: BTreeMap::new() }
     }
 
     /// Takes in a whole scan that was complete at `now`. Rows that it did not show are forgotten.
@@ -38,6 +40,9 @@ impl LeaseBook {
             let known = before.remove(&lease.shard);
             self.enter(known, lease, now);
         }
+        let there: BTreeSet<&WorkerId> =
+            self.entries.values().flat_map(|entry| workers(&entry.lease)).collect();
+        self.known_since.retain(|worker, _| there.contains(worker));
     }
 
     /// Takes in one row, read or returned by a write at `now`.
@@ -61,6 +66,11 @@ impl LeaseBook {
             self.entries.insert(lease.shard, newer);
             return;
         }
+        for worker in workers(&lease) {
+            if !self.known_since.contains_key(worker) {
+                self.known_since.insert(worker.clone(), now);
+            }
+        }
         let (mut moved_at, mut requested_at) = (now, now);
         if let Some(known) = known {
             if known.lease.matches(&lease) {
@@ -83,6 +93,12 @@ impl LeaseBook {
         self.entries.values().map(|entry| &entry.lease)
     }
 
+    /// True if a worker has been there for as long as a lease takes to expire: it sees what this worker sees.
+    pub(crate) fn is_veteran(&self, worker: &WorkerId, now: MonotonicTime) -> bool {
+        let since = self.known_since.get(worker);
+        since.is_some_and(|since| now.saturating_since(*since) >= self.failover_time)
+    }
+
     /// How long ago the row of a shard was last seen to move; zero if there is none.
     pub(crate) fn unmoved_for(&self, shard: &ShardKey, now: MonotonicTime) -> Duration {
         self.entries.get(shard).map_or(Duration::ZERO, |entry| now.saturating_since(entry.moved_at))
@@ -100,6 +116,11 @@ impl LeaseBook {
         let alive = now.saturating_since(entry.moved_at) <= self.failover_time;
         entry.lease.owner.as_ref().filter(|_| alive)
     }
+}
+
+/// Who owns a lease, or asks for it.
+fn workers(lease: &Lease) -> impl Iterator<Item = &WorkerId> {
+    lease.owner.iter().chain(lease.request.iter().map(|request| &request.by))
 }
 
 #[cfg(test)]
@@ -171,6 +192,17 @@ mod tests {
         book.observe_scan(vec![row.clone()], at(111));
         assert_eq!(book.get(&row.shard), Some(&row));
         assert!(book.live_owner(&row.shard, at(121)).is_some());
+    }
+
+    #[test]
+    fn a_worker_is_a_veteran_once_it_has_been_seen_for_a_failover_time() {
+        let mut book = LeaseBook::new(FAILOVER_TIME);
+        let (row, rival) = (owned(), WorkerId::new("rival").unwrap());
+        book.observe_scan(vec![row.clone()], at(100));
+        assert!(!book.is_veteran(&rival, at(109)) && book.is_veteran(&rival, at(110)));
+        book.observe_scan(vec![row.after(&LeaseChange::Release)], at(111));
+        book.observe_scan(vec![row.after(&LeaseChange::Release).after(&LeaseChange::Renew)], at(112));
+        assert!(!book.is_veteran(&rival, at(130)), "it has gone");
     }
 
     #[test]

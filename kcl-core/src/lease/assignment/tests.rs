@@ -201,6 +201,20 @@ fn an_expired_lease_is_free_and_its_owner_does_not_count() {
 }
 
 #[test]
+fn what_has_expired_is_not_left_to_a_worker_that_has_just_come() {
+    let mut book = book(&[Some(1), Some(1), Some(0), Some(0)]);
+    for (number, time) in [(2, 105), (3, 105), (2, 110), (3, 110)] {
+        change(&mut book, &shard(number), &LeaseChange::Renew, at(time));
+    }
+    let newcomer = book.get(&shard(3)).unwrap().with_request(Some(&worker(2)));
+    book.observe(newcomer, at(109));
+    let me = worker(0);
+    let due = due_leases(&Situation { now: at(112), ..situation(&book, &me) });
+    assert_eq!(due.take.len(), 2, "worker 1 has gone, and worker 2 does not know it");
+    assert!(due.ask.is_empty());
+}
+
+#[test]
 fn a_lease_that_may_not_start_is_left_alone() {
     assert_eq!(with_stance(&book(&[None, None]), 0, Stance::Off), Due::default());
     assert_eq!(with_stance(&book(&[Some(1); 2]), 0, Stance::Off), Due::default());
