@@ -8,8 +8,8 @@ use std::thread::available_parallelism;
 use std::time::Duration;
 
 use clap::{ArgAction, Parser};
-use kcl_core::PlantedFault;
 use integration_tests::fleet_sim::{Class, Outcome, Scenario, Summary, simulate_all};
+use kcl_core::PlantedFault;
 
 /// Simulates fleets of workers in virtual time. Exit status: 0 if every seed kept every invariant, 1 if one did not.
 #[derive(Debug, Parser)]
@@ -48,7 +48,10 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let scenarios = cli.scenarios();
     let threads = cli.threads.or_else(|| available_parallelism().ok()).unwrap_or(NonZero::<usize>::MIN);
-    #[expect(clippy::disallowed_methods, reason = "how fast the simulator is; nothing in a run depends on it")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "how fast the simulator is; nothing in a run depends on it"
+    )]
     let started = std::time::Instant::now();
     let outcomes = match simulate_all(&scenarios, threads) {
         Ok(outcomes) => outcomes,
@@ -88,7 +91,10 @@ fn report(cli: &Cli, scenarios: &[Scenario], outcomes: &[Outcome], elapsed: Dura
     // Counts this small are exact.
     #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
     let rate = count as f64 / seconds;
-    say(stdout(), format_args!("{count} seeds in {seconds:.1} s: {rate:.2} seeds/s, {:.0} a minute", rate * 60.0));
+    say(
+        stdout(),
+        format_args!("{count} seeds in {seconds:.1} s: {rate:.2} seeds/s, {:.0} a minute", rate * 60.0),
+    );
     status
 }
 
@@ -113,7 +119,8 @@ impl Cli {
         let size = |given: Option<u64>, usual| given.and_then(|given| given.try_into().ok()).unwrap_or(usual);
         scenario.workers = size(self.workers, scenario.workers);
         scenario.shards = size(self.shards, scenario.shards);
-        scenario.duration = self.minutes.map_or(scenario.duration, |minutes| Duration::from_secs(60 * minutes));
+        scenario.duration =
+            self.minutes.map_or(scenario.duration, |minutes| Duration::from_secs(60 * minutes));
         scenario.planted = self.plant;
         scenario.is_traced = self.trace;
         scenario
@@ -123,7 +130,8 @@ impl Cli {
     fn replay(&self, scenario: &Scenario) -> String {
         let Scenario { class, seed, .. } = scenario;
         let sizes = [("minutes", self.minutes), ("workers", self.workers), ("shards", self.shards)];
-        let given = sizes.into_iter().filter_map(|(name, value)| value.map(|value| format!(" --{name} {value}")));
+        let given =
+            sizes.into_iter().filter_map(|(name, value)| value.map(|value| format!(" --{name} {value}")));
         let planted = self.plant.map(|fault| format!(" --plant {fault:?}"));
         let given: String = given.chain(planted).collect();
         format!(
@@ -133,7 +141,8 @@ impl Cli {
 }
 
 fn parse_seeds(text: &str) -> Result<Range<u64>, String> {
-    let bounds = text.split_once("..").and_then(|(start, end)| Some((start.parse().ok()?, end.parse().ok()?)));
+    let bounds =
+        text.split_once("..").and_then(|(start, end)| Some((start.parse().ok()?, end.parse().ok()?)));
     match bounds {
         Some((start, end)) if start < end => Ok(start..end),
         Some((start, end)) => Err(format!("there are no seeds from {start} to below {end}")),

@@ -168,9 +168,11 @@ impl Class {
                 excuses_steals: true,
                 ..fair
             },
-            Self::Freezes => {
-                Profile { operations: &[(Put, 60), (Start, 5), (Stop, 3), (Freeze, 10)], excuses_steals: true, ..fair }
-            }
+            Self::Freezes => Profile {
+                operations: &[(Put, 60), (Start, 5), (Stop, 3), (Freeze, 10)],
+                excuses_steals: true,
+                ..fair
+            },
             Self::Skew => Profile {
                 operations: &[(Put, 60), (Start, 5), (Stop, 2), (CutTable, 8)],
                 weather: Weather {

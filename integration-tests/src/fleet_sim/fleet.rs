@@ -95,14 +95,12 @@ impl Fleet {
     fn ports(&self, link: &Arc<Link>) -> Ports {
         let port = TablePort::new(Arc::clone(&self.table), Arc::clone(link), Arc::clone(&self.late));
         let faults = Arc::clone(link);
-        let leases = FaultyLeaseStore::new(Arc::new(port), move |call| {
-            faults.fault(Service::Table, shard_of(&call))
-        });
+        let leases =
+            FaultyLeaseStore::new(Arc::new(port), move |call| faults.fault(Service::Table, shard_of(&call)));
         let port = StreamPort::new(Arc::clone(&self.kinesis), Arc::clone(link));
         let faults = Arc::clone(link);
-        let kinesis = FaultyKinesis::new(Arc::new(port), move |_: KinesisCall<'_>| {
-            faults.fault(Service::Stream, None)
-        });
+        let kinesis =
+            FaultyKinesis::new(Arc::new(port), move |_: KinesisCall<'_>| faults.fault(Service::Stream, None));
         Ports { kinesis: Arc::new(kinesis), leases: Arc::new(leases) }
     }
 
@@ -167,8 +165,6 @@ fn shard_of(call: &LeaseCall<'_>) -> Option<ShardNo> {
         LeaseCall::Create(lease)
         | LeaseCall::Update(lease, _)
         | LeaseCall::Request(lease, _)
-        | LeaseCall::Delete(lease) => {
-            Some(ShardNo::of(&lease.shard.shard_id))
-        }
+        | LeaseCall::Delete(lease) => Some(ShardNo::of(&lease.shard.shard_id)),
     }
 }

@@ -108,7 +108,11 @@ impl Link {
     /// How old the next eventual read of a row is. Most are fresh.
     pub(super) fn staleness(&self) -> Duration {
         let is_stale = self.rng().u8(..) < 64;
-        if is_stale { Duration::from_millis(self.up_to(self.weather.staleness_max_ms)) } else { Duration::ZERO }
+        if is_stale {
+            Duration::from_millis(self.up_to(self.weather.staleness_max_ms))
+        } else {
+            Duration::ZERO
+        }
     }
 
     /// How long the processor takes for the next batch.

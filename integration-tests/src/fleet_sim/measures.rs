@@ -113,8 +113,7 @@ impl Measures {
 
     fn begin(&mut self, shard: ShardNo, at: Duration) {
         if let Some((from, left_at)) = self.left_at.remove(&shard) {
-            let gaps =
-                if self.stopping.contains(&from) { &mut self.stop_gaps } else { &mut self.move_gaps };
+            let gaps = if self.stopping.contains(&from) { &mut self.stop_gaps } else { &mut self.move_gaps };
             gaps.push(at.saturating_sub(left_at));
         }
         let Some(dead) = self.orphans.remove(&shard) else { return };

@@ -37,14 +37,20 @@ pub(super) struct Process {
 
 impl Process {
     /// Starts a worker whose clock goes at `rate` of the world's.
-    pub(super) fn start(settings: WorkerSettings, ports: Ports, link: Arc<Link>, rate: f64) -> std::io::Result<Self> {
+    pub(super) fn start(
+        settings: WorkerSettings,
+        ports: Ports,
+        link: Arc<Link>,
+        rate: f64,
+    ) -> std::io::Result<Self> {
         let runtime = Builder::new_current_thread().enable_time().start_paused(true).build()?;
         link.tell(What::Started { process: link.process(), worker: link.worker(), rate });
         let (processors, reporter) = (Arc::clone(&link), Arc::clone(&link));
-        let worker = Worker::new(settings, ports, move |shard: &_| Recorder::new(Arc::clone(&processors), shard))
-            .with_event_sink(move |_: &WorkerId, event: &Event<'_>| {
-                reporter.tell(What::Reported { process: reporter.process(), event });
-            });
+        let worker =
+            Worker::new(settings, ports, move |shard: &_| Recorder::new(Arc::clone(&processors), shard))
+                .with_event_sink(move |_: &WorkerId, event: &Event<'_>| {
+                    reporter.tell(What::Reported { process: reporter.process(), event });
+                });
         let (shutdown, stopped) = oneshot::channel();
         let task = runtime.spawn(worker.run(async {
             let _dropped_or_sent = stopped.await;

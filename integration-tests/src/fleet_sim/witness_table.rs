@@ -183,6 +183,8 @@ impl WitnessTable {
 fn at_once<T>(call: impl Future<Output = Result<T>>) -> Result<T> {
     match pin!(call).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(outcome) => outcome,
-        Poll::Pending => Err(Error::new(ErrorKind::Refused, "the in-memory lease table was expected not to wait")),
+        Poll::Pending => {
+            Err(Error::new(ErrorKind::Refused, "the in-memory lease table was expected not to wait"))
+        }
     }
 }

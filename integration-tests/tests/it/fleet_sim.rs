@@ -19,7 +19,8 @@ fn threads() -> NonZero<usize> {
 
 #[test]
 fn every_class_keeps_every_invariant() {
-    let of_class = |class| (0..SEEDS).map(move |seed| Scenario { duration: DURATION, ..Scenario::new(class, seed) });
+    let of_class =
+        |class| (0..SEEDS).map(move |seed| Scenario { duration: DURATION, ..Scenario::new(class, seed) });
     let scenarios: Vec<Scenario> = Class::USUAL.into_iter().flat_map(of_class).collect();
     let outcomes = simulate_all(&scenarios, threads()).unwrap();
     for (scenario, outcome) in scenarios.iter().zip(&outcomes) {

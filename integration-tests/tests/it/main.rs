@@ -11,6 +11,7 @@ mod fleet;
 mod fleet_sim;
 mod harness;
 mod lease_rows;
+mod planted_faults;
 #[cfg(unix)]
 mod processes;
 mod tidy;

@@ -23,11 +23,7 @@ pub(super) struct Deadline {
 impl Deadline {
     pub(super) fn new(rules: &Rules) -> Self {
         let deadline = rules.failover_time.mul_f64(rules.deadline_share);
-        Self {
-            belief_max: rules.at_most(deadline),
-            last_write: BTreeMap::new(),
-            thawed_at: BTreeMap::new(),
-        }
+        Self { belief_max: rules.at_most(deadline), last_write: BTreeMap::new(), thawed_at: BTreeMap::new() }
     }
 
     fn check(&self, process: ProcessNo, shard: ShardNo, at: Duration) -> Result<(), Violation> {

@@ -46,9 +46,10 @@ impl ParentsFirst {
         let follows = |child: &ShardNo| self.parents.get(child).is_some_and(|of| of.contains(&shard));
         let mut waiting = self.listed.iter().filter(|child| follows(child) && !self.begun.contains(child));
         match waiting.next() {
-            Some(child) => {
-                Err(Violation::new("L7", format!("a row was deleted although its child {child} had not begun")))
-            }
+            Some(child) => Err(Violation::new(
+                "L7",
+                format!("a row was deleted although its child {child} had not begun"),
+            )),
             None => Ok(()),
         }
     }

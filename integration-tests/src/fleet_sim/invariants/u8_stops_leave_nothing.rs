@@ -23,7 +23,8 @@ pub(super) struct StopsLeaveNothing {
 
 impl StopsLeaveNothing {
     fn stop(&mut self, process: ProcessNo) -> Result<(), Violation> {
-        let Some(worker) = self.workers.get(&process).cloned().filter(|_| !self.troubled.contains(&process)) else {
+        let Some(worker) = self.workers.get(&process).cloned().filter(|_| !self.troubled.contains(&process))
+        else {
             return Ok(());
         };
         let left = self.rows.iter().find(|(_, row)| names(row, &worker));
@@ -40,8 +41,11 @@ fn names(row: &Lease, worker: &WorkerId) -> bool {
 fn complain(shard: ShardNo, row: &Lease) -> Violation {
     let (owner, asker) = (row.owner.as_ref(), row.requested_by());
     let name = |worker: Option<&WorkerId>| worker.map_or("nobody".to_owned(), ToString::to_string);
-    let problem =
-        format!("{shard} is owned by {} and asked for by {}, one of which has stopped", name(owner), name(asker));
+    let problem = format!(
+        "{shard} is owned by {} and asked for by {}, one of which has stopped",
+        name(owner),
+        name(asker)
+    );
     Violation::new("U8", problem)
 }
 
@@ -58,7 +62,8 @@ impl Invariant for StopsLeaveNothing {
             What::Frozen { process }
             | What::Cut { process, .. }
             | What::Struck { process, .. }
-            | What::Reported { process, event: Event::ShutdownForced { .. } | Event::ReleaseFailed { .. } } => {
+            | What::Reported { process, event: Event::ShutdownForced { .. } | Event::ReleaseFailed { .. } } =>
+            {
                 self.troubled.insert(process);
             }
             What::RowRemoved { shard } => {

@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use super::*;
 use crate::lease::{Consistency, HandOverRequest, RequestForm};
 use crate::memory::MemoryLeaseStore;
-use crate::planted::Planted;
 use crate::model::{RecordPosition, StreamId};
+use crate::planted::Planted;
 
 const FAILOVER_TIME: Duration = Duration::from_secs(10);
 
