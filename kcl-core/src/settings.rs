@@ -101,11 +101,16 @@ impl WorkerSettings {
     }
 
     /// The mistake to make on purpose, if there is one.
+    #[cfg(feature = "planted-faults")]
     pub(crate) fn planted(&self) -> Planted {
-        Planted {
-            #[cfg(feature = "planted-faults")]
-            fault: self.planted,
-        }
+        Planted { fault: self.planted }
+    }
+
+    /// Nothing can be planted.
+    #[cfg(not(feature = "planted-faults"))]
+    #[expect(clippy::unused_self, reason = "the form that it has with the feature")]
+    pub(crate) fn planted(&self) -> Planted {
+        Planted::default()
     }
 
     /// True if this very mistake is to be made.

@@ -9,11 +9,11 @@ use kcl_core::testing::{FaultyKinesis, FaultyLeaseStore, KinesisCall, LeaseCall}
 use kcl_core::worker::Ports;
 use kcl_core::{Error, ErrorKind, Result, WorkerSettings};
 
-use super::class::Profile;
 use super::fact::Service;
 use super::link::Link;
 use super::names::{ProcessNo, ShardNo};
 use super::process::Process;
+use super::profile::Profile;
 use super::stream_port::StreamPort;
 use super::table_port::{LateUpdates, TablePort};
 use super::witness_table::WitnessTable;

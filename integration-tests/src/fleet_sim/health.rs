@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 use kcl_core::lease::Lease;
 use kcl_core::model::{Shard, WorkerId};
 
-/// The first thing that is not as it should be. `shares` has every running worker, with a count of zero.
+/// The first thing that is not as it should be. `counts` has every running worker, with a count of zero.
 pub(super) fn complaint(
     rows: &[Lease],
     shards: &[Shard],
-    mut shares: BTreeMap<WorkerId, usize>,
+    mut counts: BTreeMap<WorkerId, usize>,
     outstanding: usize,
 ) -> Option<String> {
     if outstanding > 0 {
@@ -28,8 +28,8 @@ pub(super) fn complaint(
         if row.awaits_taking_up_by(owner) {
             return Some(format!("{owner} has not taken up {}", row.shard));
         }
-        match shares.get_mut(owner) {
-            Some(share) => *share += 1,
+        match counts.get_mut(owner) {
+            Some(count) => *count += 1,
             None => return Some(format!("{} belongs to {owner}, which is gone", row.shard)),
         }
     }
@@ -39,6 +39,6 @@ pub(super) fn complaint(
             return Some(format!("open shard {} has no row", shard.shard_id));
         }
     }
-    let (least, most) = (shares.values().min()?, shares.values().max()?);
-    (most - least > 1).then(|| format!("the shares are {shares:?}"))
+    let (least, most) = (counts.values().min()?, counts.values().max()?);
+    (most - least > 1).then(|| format!("the shares are {counts:?}"))
 }

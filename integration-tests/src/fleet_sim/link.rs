@@ -6,9 +6,9 @@ use kcl_core::ErrorKind;
 use kcl_core::model::WorkerId;
 use kcl_core::testing::Fault;
 
-use super::class::Weather;
 use super::fact::{Service, What};
 use super::names::{ProcessNo, ShardNo};
+use super::profile::Weather;
 use super::world::World;
 
 /// What lies between one process and the services: latency, faults, partitions. All that a process and its ports tell

@@ -29,6 +29,7 @@ mod names;
 mod operation;
 mod process;
 mod producer;
+mod profile;
 mod recorder;
 mod simulation;
 mod stream_port;

@@ -1,6 +1,6 @@
 /// Something that is done to the fleet or to the stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Operation {
+pub(super) enum Operation {
     /// Some records are put.
     Put,
     /// An open shard is split.
@@ -27,7 +27,7 @@ pub enum Operation {
 
 impl Operation {
     /// One of `operations`, each as likely as its share says.
-    pub fn draw(operations: &[(Self, u32)], rng: &mut fastrand::Rng) -> Self {
+    pub(super) fn draw(operations: &[(Self, u32)], rng: &mut fastrand::Rng) -> Self {
         let shares: u32 = operations.iter().map(|(_, share)| share).sum();
         let mut drawn = rng.u32(..shares.max(1));
         for (operation, share) in operations {

@@ -5,7 +5,7 @@ use kcl_core::lease::Lease;
 use kcl_core::model::{InitialPosition, StreamId, WorkerId};
 use kcl_core::{PlantedFault, Result, WorkerSettings};
 
-use super::class::{Class, Profile};
+use super::class::Class;
 use super::fact::{Service, What};
 use super::fleet::Fleet;
 use super::health;
@@ -15,6 +15,7 @@ use super::measures::Measures;
 use super::operation::Operation;
 use super::process::Process;
 use super::producer::Producer;
+use super::profile::Profile;
 use super::witness_table::WitnessTable;
 use super::world::World;
 

@@ -14,9 +14,8 @@ impl Invariant for ConditionalWrites {
     fn observe(&mut self, fact: &Fact<'_>) -> Result<(), Violation> {
         let What::Wrote(write) = fact.what else { return Ok(()) };
         match (write.action, write.before) {
-            (Action::Create, None) => Ok(()),
+            (Action::Create | Action::Delete, None) => Ok(()),
             (Action::Create, Some(_)) => violated("a row was created over another"),
-            (Action::Delete, None) => Ok(()),
             (Action::Delete, Some(before)) if is_as_seen(&write, before) => Ok(()),
             (Action::Change(change), Some(before)) if is_as_seen(&write, before) => {
                 check_change(&write, change, before)

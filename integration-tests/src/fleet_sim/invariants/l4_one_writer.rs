@@ -14,10 +14,8 @@ pub(super) struct OneWriter {
 impl Invariant for OneWriter {
     fn observe(&mut self, fact: &Fact<'_>) -> Result<(), Violation> {
         match fact.what {
-            What::Sent { process, shard } => {
-                if !self.in_flight.insert((process, shard)) {
-                    return Err(Violation::new("L4", "an earlier write to the row is still on its way"));
-                }
+            What::Sent { process, shard } if !self.in_flight.insert((process, shard)) => {
+                return Err(Violation::new("L4", "an earlier write to the row is still on its way"));
             }
             What::Settled { process, shard } => {
                 self.in_flight.remove(&(process, shard));
