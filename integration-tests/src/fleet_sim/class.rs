@@ -10,6 +10,9 @@ use super::profile::{self, Profile};
 pub enum Class {
     /// Workers join and leave, the stream is resharded: not one duplicate.
     Calm,
+    /// Workers stop and others take their place, now and then, in fair weather. What a planned stop costs is measured
+    /// here.
+    Restarts,
     /// Workers crash and others join; nothing else goes wrong. What a crash costs is measured here.
     Crashes,
     /// Everything at once.
@@ -32,8 +35,9 @@ pub enum Class {
 
 impl Class {
     /// The classes that seeds are spread over: all but the one whose runs take by far the longest.
-    pub const USUAL: [Self; 9] = [
+    pub const USUAL: [Self; 10] = [
         Self::Calm,
+        Self::Restarts,
         Self::Crashes,
         Self::Rough,
         Self::Partitions,
@@ -48,6 +52,7 @@ impl Class {
     pub(super) fn profile(self) -> Profile {
         match self {
             Self::Calm => profile::CALM,
+            Self::Restarts => profile::RESTARTS,
             Self::Crashes => profile::CRASHES,
             Self::Rough => profile::ROUGH,
             Self::Partitions => profile::PARTITIONS,

@@ -95,6 +95,12 @@ pub(super) const CALM: Profile = Profile {
     excuses_steals: false,
 };
 
+pub(super) const RESTARTS: Profile = Profile {
+    operations: &[(Put, 120), (Start, 4), (Stop, 3)],
+    weather: Weather { staleness_max_ms: 100, ..FAIR },
+    ..CALM
+};
+
 pub(super) const CRASHES: Profile = Profile { operations: &[(Put, 120), (Start, 4), (Crash, 3)], ..CALM };
 
 pub(super) const ROUGH: Profile = Profile {
