@@ -2,10 +2,14 @@
 //! out.
 //!
 //! Follows the family tree of shards. It must never let a child start before its parents are processed to their end,
-//! and never make a row for a shard that was processed before and cleaned up.
+//! and never make a row for a shard that was processed before and cleaned up. The row of a finished shard is the sign
+//! that it is finished, for as long as the stream lists the shard; from then on the rows of its children are.
+
+mod family;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use self::family::Family;
 use super::{Lease, LeaseBook};
 use crate::model::{Checkpoint, InitialPosition, Shard, ShardId, ShardKey, StreamId};
 
@@ -18,24 +22,78 @@ use crate::model::{Checkpoint, InitialPosition, Shard, ShardId, ShardKey, Stream
 ///   begun: a child of a shard that closed before the time must not deliver what arrived before it. Afterwards the time
 ///   in the settings may be another one;
 /// * any other starts at the initial position. Under `LATEST` a closed shard then needs no row at all.
+///
+/// The rows must have been read after the list was: a row that the caller has not seen may be what a shard follows.
 pub(crate) fn leases_to_create(
     stream: &StreamId,
     shards: &[Shard],
     book: &LeaseBook,
     initial_position: InitialPosition,
 ) -> Vec<Lease> {
-    let mut tree = Tree::new(stream, shards, book);
-    let mut wanted: Vec<&Shard> = shards.iter().filter(|shard| tree.needs_row(&shard.shard_id)).collect();
-    wanted.sort_by_key(|shard| (tree.depth(&shard.shard_id), &shard.shard_id));
+    let has_row = |shard: &Shard| book.get(&key(stream, shard)).is_some();
+    if shards.iter().all(has_row) {
+        return Vec::new();
+    }
+    let family = Family::new(stream, shards, book);
+    let passed = family.passed();
+    let members = family.parents_first();
+    // Whoever has a child is closed, though a page of the list that is older than the child's may show it as open.
+    let followed: BTreeSet<&ShardId> =
+        members.iter().flat_map(|member| family.parents(member).iter().copied()).collect();
+    let start_of = |shard: &Shard, past: Past| {
+        let is_open = shard.is_open() && !followed.contains(&shard.shard_id);
+        start(initial_position, past, is_open).filter(|_| !passed.contains(&shard.shard_id))
+    };
     let mut leases = Vec::new();
-    for shard in wanted {
-        if let Some(lease) = tree.new_lease(shard, initial_position) {
-            // The listing is no snapshot: it may show a parent as open beside its child.
-            tree.created.insert(&shard.shard_id);
-            leases.push(lease);
+    let mut pasts: BTreeMap<&ShardId, Past> = BTreeMap::new();
+    for member in members {
+        let parents = family.parents(member).iter();
+        let mut past = parents.filter_map(|parent| pasts.get(parent)).max().copied().unwrap_or_default();
+        if let Some(row) = family.row(member) {
+            past = past.max(Past::with(row));
+        } else if let Some(shard) = family.shard(member)
+            && let Some(checkpoint) = start_of(shard, past)
+        {
+            leases.push(new_lease(stream, shard, checkpoint));
         }
+        pasts.insert(member, past);
     }
     leases
+}
+
+/// What came before a shard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+enum Past {
+    /// No ancestor has a row.
+    #[default]
+    Unknown,
+    /// An ancestor has a row.
+    Row,
+    /// An ancestor's row has begun.
+    BegunRow,
+}
+
+impl Past {
+    fn with(row: &Lease) -> Self {
+        if row.checkpoint.has_begun() { Self::BegunRow } else { Self::Row }
+    }
+}
+
+/// Where the first owner of a shard starts; `None` if nobody needs to read it.
+fn start(initial_position: InitialPosition, past: Past, is_open: bool) -> Option<Checkpoint> {
+    match initial_position {
+        InitialPosition::Latest if past > Past::Unknown => Some(Checkpoint::TrimHorizon),
+        InitialPosition::Latest if !is_open => None,
+        InitialPosition::AtTimestamp(_) if past == Past::BegunRow => Some(Checkpoint::TrimHorizon),
+        position => Some(position.sentinel()),
+    }
+}
+
+fn new_lease(stream: &StreamId, shard: &Shard, checkpoint: Checkpoint) -> Lease {
+    let parents = shard.parents().cloned().collect();
+    let mut lease = Lease::unowned(key(stream, shard), checkpoint, parents);
+    lease.hash_key_range = Some(shard.hash_key_range);
+    lease
 }
 
 /// The parents that a lease still waits for. A parent without a row is finished and cleaned up, or was never needed:
@@ -48,113 +106,78 @@ pub(crate) fn unfinished_parents(lease: &Lease, book: &LeaseBook) -> Vec<ShardId
     lease.parents.iter().filter(is_unfinished).cloned().collect()
 }
 
-/// Finished rows that are of no use any more: the stream no longer lists the shard, so the row does not keep it from
-/// being made again, and rows that follow it have begun, all of them, so none looks back to it.
+/// True if a lease has not begun, and a parent of it has no row. The parent was never needed, or has left the stream; or
+/// somebody has deleted the row of a parent that is not finished. Only a sync can tell.
+pub(crate) fn has_unknown_parents(lease: &Lease, book: &LeaseBook) -> bool {
+    let is_unknown = |parent: &ShardId| book.get(&lease.shard.sibling(parent)).is_none();
+    !lease.checkpoint.has_begun() && lease.parents.iter().any(is_unknown)
+}
+
+/// Finished rows that are of no use any more, parents before children: the stream no longer lists the shard, so the row
+/// does not keep it from being made again, and rows that follow it have begun, all of them, so none looks back to it.
+///
+/// A row goes with or after those of its parents. Otherwise one that stays would name a child that seems to be missing.
 pub(crate) fn leases_to_delete(stream: &StreamId, shards: &[Shard], book: &LeaseBook) -> Vec<Lease> {
     let listed: BTreeSet<&ShardId> = shards.iter().map(|shard| &shard.shard_id).collect();
-    let parents_of_rows = |have_begun: bool| -> BTreeSet<&ShardId> {
-        let rows = book.leases().filter(|lease| lease.checkpoint.has_begun() == have_begun);
-        rows.flat_map(|lease| &lease.parents).collect()
+    let may_be_of_no_use = |row: &Lease| row.is_finished() && !listed.contains(&row.shard.shard_id);
+    if !book.leases().any(may_be_of_no_use) {
+        return Vec::new();
+    }
+    let family = Family::new(stream, shards, book);
+    let passed = family.passed();
+    let members = family.parents_first();
+    let is_behind = |shard: &&&ShardId| {
+        passed.contains(**shard) || family.row(shard).is_some_and(|row| row.checkpoint.has_begun())
     };
-    let (passed, needed) = (parents_of_rows(true), parents_of_rows(false));
-    let without_row = shards.iter().filter(|shard| book.get(&key(stream, shard)).is_none());
-    let awaited: BTreeSet<&ShardId> = without_row.flat_map(Shard::parents).collect();
-    let is_of_no_use = |shard: &ShardId| {
-        !listed.contains(shard)
-            && passed.contains(shard)
-            && !needed.contains(shard)
-            && !awaited.contains(shard)
-    };
-    let finished = book.leases().filter(|lease| lease.is_finished());
-    finished.filter(|lease| is_of_no_use(&lease.shard.shard_id)).cloned().collect()
+    let waiting = members.iter().filter(|shard| !is_behind(shard));
+    let needed: BTreeSet<&ShardId> =
+        waiting.flat_map(|shard| family.parents(shard).iter().copied()).collect();
+    let mut deleted = BTreeSet::new();
+    let mut leases = Vec::new();
+    for shard in members {
+        let Some(row) = family.row(shard) else { continue };
+        let is_of_no_use = family.is_gone(shard) && passed.contains(shard) && !needed.contains(shard);
+        let mut parents = family.parents(shard).iter();
+        let outlives_no_parent =
+            parents.all(|parent| family.row(parent).is_none() || deleted.contains(parent));
+        if row.is_finished() && is_of_no_use && outlives_no_parent {
+            deleted.insert(*shard);
+            leases.push(row.clone());
+        }
+    }
+    leases
 }
 
-/// Finished shards with a child, as far as the rows name them, that has no row: their last owner did not get so far.
+/// Finished shards with a child, as far as the rows name them, that has no row: their last owner did not get so far. A
+/// child whose own children have begun was finished and cleaned up.
 pub(crate) fn ended_without_children(book: &LeaseBook) -> BTreeSet<ShardKey> {
-    let lacks_a_child =
-        |lease: &&Lease| lease.children.iter().any(|child| book.get(&lease.shard.sibling(child)).is_none());
     let finished = book.leases().filter(|lease| lease.is_finished());
-    finished.filter(lacks_a_child).map(|lease| lease.shard.clone()).collect()
+    let children = finished.flat_map(|lease| {
+        lease.children.iter().map(|child| (lease.shard.clone(), lease.shard.sibling(child)))
+    });
+    let mut missing: Vec<(ShardKey, ShardKey)> =
+        children.filter(|(_, child)| book.get(child).is_none()).collect();
+    if !missing.is_empty() {
+        let begun = book.leases().filter(|lease| lease.checkpoint.has_begun());
+        let passed: BTreeSet<ShardKey> =
+            begun.flat_map(|lease| lease.parents.iter().map(|parent| lease.shard.sibling(parent))).collect();
+        missing.retain(|(_, child)| !passed.contains(child));
+    }
+    missing.into_iter().map(|(parent, _)| parent).collect()
 }
 
-/// Shards that take new records although their rows say that they have ended: the rows are those of an earlier stream
-/// of the same name, or somebody has changed them.
+/// Shards that take new records although the rows say that they have ended, their own or, if a sync made them none, those
+/// of shards that follow them: the rows are those of an earlier stream of the same name, or somebody has changed them.
+///
+/// To be asked after a sync.
 pub(crate) fn finished_but_open(stream: &StreamId, shards: &[Shard], book: &LeaseBook) -> Vec<ShardKey> {
-    let is_finished = |shard: &ShardKey| book.get(shard).is_some_and(Lease::is_finished);
+    let will_be_read = |shard: &ShardKey| book.get(shard).is_some_and(|row| !row.is_finished());
     let open = shards.iter().filter(|shard| shard.is_open()).map(|shard| key(stream, shard));
-    open.filter(is_finished).collect()
+    open.filter(|shard| !will_be_read(shard)).collect()
 }
 
 fn key(stream: &StreamId, shard: &Shard) -> ShardKey {
     ShardKey::new(stream.clone(), shard.shard_id.clone())
-}
-
-/// The family tree of the listed shards, with the rows there are.
-struct Tree<'a> {
-    stream: &'a StreamId,
-    book: &'a LeaseBook,
-    shards: BTreeMap<&'a ShardId, &'a Shard>,
-    /// Every ancestor, listed or not, of a shard whose row has begun.
-    passed: BTreeSet<&'a ShardId>,
-    /// Shards that get a row in this pass.
-    created: BTreeSet<&'a ShardId>,
-}
-
-impl<'a> Tree<'a> {
-    fn new(stream: &'a StreamId, shards: &'a [Shard], book: &'a LeaseBook) -> Self {
-        let shards: BTreeMap<_, _> = shards.iter().map(|shard| (&shard.shard_id, shard)).collect();
-        let mut tree = Self { stream, book, shards, passed: BTreeSet::new(), created: BTreeSet::new() };
-        let has_begun = |shard: &&ShardId| tree.row(shard).is_some_and(|row| row.checkpoint.has_begun());
-        let begun = tree.shards.keys().copied().filter(has_begun);
-        tree.passed = begun.flat_map(|shard| tree.ancestors(shard)).collect();
-        tree
-    }
-
-    fn row(&self, shard: &ShardId) -> Option<&'a Lease> {
-        self.book.get(&ShardKey::new(self.stream.clone(), shard.clone()))
-    }
-
-    fn needs_row(&self, shard: &ShardId) -> bool {
-        self.row(shard).is_none() && !self.passed.contains(shard)
-    }
-
-    fn parents(&self, shard: &ShardId) -> impl Iterator<Item = &'a ShardId> + use<'a> {
-        self.shards.get(shard).copied().into_iter().flat_map(Shard::parents)
-    }
-
-    fn ancestors(&self, shard: &ShardId) -> BTreeSet<&'a ShardId> {
-        let mut found = BTreeSet::new();
-        let mut open: Vec<&ShardId> = self.parents(shard).collect();
-        while let Some(ancestor) = open.pop() {
-            if found.insert(ancestor) {
-                open.extend(self.parents(ancestor));
-            }
-        }
-        found
-    }
-
-    /// How many listed ancestors a shard has: more than any of its ancestors has.
-    fn depth(&self, shard: &ShardId) -> usize {
-        self.ancestors(shard).into_iter().filter(|ancestor| self.shards.contains_key(ancestor)).count()
-    }
-
-    fn new_lease(&self, shard: &Shard, initial_position: InitialPosition) -> Option<Lease> {
-        let ancestors = self.ancestors(&shard.shard_id);
-        let rows: Vec<&Lease> = ancestors.iter().filter_map(|ancestor| self.row(ancestor)).collect();
-        let follows_a_row =
-            !rows.is_empty() || ancestors.iter().any(|ancestor| self.created.contains(ancestor));
-        let follows_a_begun_row = rows.iter().any(|row| row.checkpoint.has_begun());
-        let checkpoint = match initial_position {
-            InitialPosition::Latest if follows_a_row => Checkpoint::TrimHorizon,
-            InitialPosition::Latest if !shard.is_open() => return None,
-            InitialPosition::AtTimestamp(_) if follows_a_begun_row => Checkpoint::TrimHorizon,
-            position => position.sentinel(),
-        };
-        let parents = shard.parents().cloned().collect();
-        let mut lease = Lease::unowned(key(self.stream, shard), checkpoint, parents);
-        lease.hash_key_range = Some(shard.hash_key_range);
-        Some(lease)
-    }
 }
 
 #[cfg(test)]

@@ -75,6 +75,8 @@
 //!
 //! * Each worker process has an id of its own, and two applications never share a table.
 //! * All workers of a table, Java's included, use the same failover time.
+//! * No write is under way for longer than F after its worker has lost the lease: it would look like that of another
+//!   process of the same name, and end the worker.
 //! * The monotonic clocks of two machines differ in rate by less than five per cent each way.
 //!
 //! `assignment` and `lineage` are pure; nothing in this folder reads records or calls a processor.

@@ -18,6 +18,11 @@ impl HashKeyRange {
         (self.start..=self.end).contains(&hash_key)
     }
 
+    /// True if some hash key is in both ranges.
+    pub fn overlaps(self, other: Self) -> bool {
+        self.start <= other.end && other.start <= self.end
+    }
+
     /// True if the two ranges touch without overlap, as the two parents of a merge must.
     pub fn is_adjacent_to(self, other: Self) -> bool {
         self.end.checked_add(1) == Some(other.start) || other.end.checked_add(1) == Some(self.start)

@@ -175,7 +175,7 @@ impl Coordinator {
         book.observe_scan(rows, now);
         consumers.observe(book);
         takes.forget_races();
-        sync.look(book);
+        sync.look(book, now);
         self.is_introduced = book.leases().any(|row| row.is_owned_by(me) || row.requested_by() == Some(me));
         let is_mine = |shard: &ShardKey| {
             consumers.holds(shard) || takes.is_in_flight(shard) || requests.is_in_flight(shard)
@@ -233,7 +233,8 @@ impl Coordinator {
         if self.is_mine(shard) {
             return Stance::Mine;
         }
-        let waits = !lineage::unfinished_parents(lease, &self.book).is_empty();
+        let waits = !lineage::unfinished_parents(lease, &self.book).is_empty()
+            || !self.sync.knows_parents_of(shard);
         if waits || self.consumers.is_resting(shard) || self.takes.is_barred(shard) {
             return Stance::Off;
         }

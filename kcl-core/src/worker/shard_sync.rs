@@ -6,7 +6,7 @@ use futures_util::future::{BoxFuture, try_join_all};
 use tokio::time::{Instant, sleep_until};
 
 use super::shard_consumer::Context;
-use super::table_scan::SCAN_TIMEOUT;
+use super::table_scan::SCAN_TIMEOUT_MAX;
 use super::worker::Ports;
 use crate::error::Result;
 use crate::event::{Event, Events};
@@ -52,6 +52,10 @@ pub(super) struct ShardSync {
     noticed: BTreeSet<ShardKey>,
     /// Open shards whose rows say that they have ended.
     finished_but_open: BTreeMap<ShardKey, Contradiction>,
+    /// Free leases whose parents lack a row, and since when.
+    unknown_parents: BTreeMap<ShardKey, Instant>,
+    /// When the last sync that succeeded began.
+    judged_at: Option<Instant>,
 }
 
 struct Contradiction {
@@ -78,6 +82,8 @@ impl ShardSync {
             retry: Retry::new(SYNC_RETRY_DELAYS, seed),
             noticed: BTreeSet::new(),
             finished_but_open: BTreeMap::new(),
+            unknown_parents: BTreeMap::new(),
+            judged_at: None,
         }
     }
 
@@ -94,6 +100,9 @@ impl ShardSync {
         };
         let outcome = running.await;
         self.running = None;
+        if outcome.is_ok() {
+            self.judged_at = self.started_at;
+        }
         self.schedule_next(outcome.as_ref().is_ok_and(|findings| !findings.lacks_children));
         self.report(&outcome?.finished_but_open);
         Ok(())
@@ -133,8 +142,25 @@ impl ShardSync {
         self.next_at = self.started_at.map_or(now, |started_at| now.max(started_at + SYNC_INTERVAL_MIN));
     }
 
-    /// Brings the sync forward if another worker ended a shard and did not get as far as its children's rows.
-    pub(super) fn look(&mut self, book: &LeaseBook) {
+    /// False as long as a parent of the lease may be unfinished without a row: a sync that begins after that was seen makes
+    /// the row again (L7).
+    pub(super) fn knows_parents_of(&self, shard: &ShardKey) -> bool {
+        self.unknown_parents.get(shard).is_none_or(|since| self.judged_at.is_some_and(|at| at >= *since))
+    }
+
+    /// Brings the sync forward if another worker ended a shard and did not get as far as its children's rows, or if a free
+    /// lease has parents without rows.
+    pub(super) fn look(&mut self, book: &LeaseBook, now: MonotonicTime) {
+        let seen_at = Instant::now();
+        let before = std::mem::take(&mut self.unknown_parents);
+        let is_free = |lease: &&Lease| book.live_owner(&lease.shard, now).is_none();
+        let unknown = book.leases().filter(is_free).filter(|lease| lineage::has_unknown_parents(lease, book));
+        self.unknown_parents = unknown
+            .map(|lease| (lease.shard.clone(), before.get(&lease.shard).copied().unwrap_or(seen_at)))
+            .collect();
+        if self.unknown_parents.keys().any(|shard| !before.contains_key(shard)) {
+            self.bring_forward();
+        }
         let without_children = lineage::ended_without_children(book);
         if !without_children.is_subset(&self.noticed) {
             self.bring_forward();
@@ -143,17 +169,18 @@ impl ShardSync {
     }
 }
 
-/// One sync. It reads the table consistently, since a row that a stale scan lacks could be made at another position.
+/// One sync. It lists before it reads the table, and reads that consistently: what a listed shard follows has its row by
+/// then, if it ever had one, so no shard starts at the tip that should follow another.
 async fn synchronize(context: Context) -> Result<Findings> {
     let Context { settings, ports, events, .. } = &context;
     let now = MonotonicTime::default();
     let latest_since = ports.kinesis.now();
+    let shards = list_all_shards(&*ports.kinesis, &settings.stream).await?;
     let scan = ports.leases.list(Consistency::Strong);
-    let mut rows = within(SCAN_TIMEOUT, "scanning the lease table", scan).await?;
+    let mut rows = within(SCAN_TIMEOUT_MAX, "scanning the lease table", scan).await?;
     rows.retain(|row| row.shard.stream == settings.stream);
     let mut book = LeaseBook::new(settings.failover_time);
     book.observe_scan(rows, now);
-    let shards = list_all_shards(&*ports.kinesis, &settings.stream).await?;
     let mut missing = lineage::leases_to_create(&settings.stream, &shards, &book, settings.initial_position);
     for lease in missing.iter_mut().filter(|lease| lease.checkpoint == Checkpoint::Latest) {
         lease.latest_since = Some(latest_since);

@@ -10,8 +10,12 @@ use crate::lease::{Consistency, Lease};
 use crate::retry::within;
 use crate::settings::WorkerSettings;
 
-/// A scan that takes longer is given up; the next interval brings another.
-pub(super) const SCAN_TIMEOUT: Duration = Duration::from_secs(30);
+/// No scan takes longer: a hundred thousand rows take some ten seconds.
+pub(super) const SCAN_TIMEOUT_MAX: Duration = Duration::from_secs(30);
+
+/// A scan is given up after this share of the failover time, since nothing is seen to expire meanwhile. One that needed
+/// longer than half of that gives its followers twice its time, and one that was given up, twice the limit.
+const SCAN_TIMEOUT_DIVISOR: u32 = 2;
 
 /// A row of the lease table takes about this much: key, owner, position, hash keys and their names.
 const ROW_BYTES: usize = 512;
@@ -24,6 +28,8 @@ pub(super) struct TableScan {
     context: Context,
     running: Option<BoxFuture<'static, Result<Vec<Lease>>>>,
     interval: Duration,
+    limit: Duration,
+    started_at: Instant,
     next_at: Instant,
 }
 
@@ -31,7 +37,9 @@ impl TableScan {
     /// The first scan is due at once.
     pub(super) fn new(context: Context) -> Self {
         let interval = context.settings.lease_scan_interval;
-        Self { context, running: None, interval, next_at: Instant::now() }
+        let limit = context.settings.failover_time / SCAN_TIMEOUT_DIVISOR;
+        let now = Instant::now();
+        Self { context, running: None, interval, limit, started_at: now, next_at: now }
     }
 
     /// Asks for a scan at this time, if none is due before.
@@ -46,14 +54,17 @@ impl TableScan {
             running
         } else {
             sleep_until(self.next_at).await;
-            self.next_at = Instant::now() + self.interval;
-            self.running.insert(scan(self.context.clone()).boxed())
+            self.started_at = Instant::now();
+            self.next_at = self.started_at + self.interval;
+            self.running.insert(scan(self.context.clone(), self.limit).boxed())
         };
         let scanned = running.await;
         self.running = None;
         if let Ok(rows) = &scanned {
             self.interval = scan_interval(rows.len(), &self.context.settings);
         }
+        let limit_min = self.context.settings.failover_time / SCAN_TIMEOUT_DIVISOR;
+        self.limit = (self.started_at.elapsed() * 2).min(SCAN_TIMEOUT_MAX).max(limit_min);
         scanned
     }
 }
@@ -67,9 +78,9 @@ fn scan_interval(rows: usize, settings: &WorkerSettings) -> Duration {
     within_budget.min(settings.failover_time).max(settings.lease_scan_interval)
 }
 
-async fn scan(context: Context) -> Result<Vec<Lease>> {
+async fn scan(context: Context, limit: Duration) -> Result<Vec<Lease>> {
     let list = context.ports.leases.list(Consistency::Eventual);
-    let mut rows = within(SCAN_TIMEOUT, "scanning the lease table", list).await?;
+    let mut rows = within(limit, "scanning the lease table", list).await?;
     rows.retain(|row| row.shard.stream == context.settings.stream);
     Ok(rows)
 }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
 
 mod kinesis;
+mod lease_model;
 mod lease_store;
 mod memory_kinesis;
 mod memory_kinesis_properties;

@@ -10,7 +10,7 @@ use kcl_core::model::{InitialPosition, Record, ShardKey};
 use kcl_core::processor::{
     Checkpointer, ProcessorError, ProcessorFactory, RecordBatch, RecordProcessor, for_each_record,
 };
-use kcl_core::testing::{Fault, KinesisCall};
+use kcl_core::testing::{DeliveryOracle, Fault, KinesisCall};
 use kcl_core::worker::Ports;
 use tokio::time::{Instant, sleep};
 
@@ -90,11 +90,11 @@ async fn a_shard_that_is_gone_is_not_stuck_by_a_listing_that_hangs() {
 
 /// A processor that takes two seconds to begin.
 struct Gate {
-    oracle: Arc<kcl_core::testing::DeliveryOracle>,
+    oracle: Arc<DeliveryOracle>,
 }
 
 struct Gated {
-    oracle: Arc<kcl_core::testing::DeliveryOracle>,
+    oracle: Arc<DeliveryOracle>,
 }
 
 impl ProcessorFactory for Gate {
@@ -175,6 +175,50 @@ async fn a_crash_at_the_end_of_a_shard_costs_one_failover_time() {
         "{:?}",
         crashed_at.elapsed()
     );
+}
+
+/// Fails on the first shard until it may succeed.
+struct FirstShardFails {
+    oracle: Arc<DeliveryOracle>,
+    may_succeed: Arc<AtomicBool>,
+}
+
+#[async_trait]
+impl RecordProcessor for FirstShardFails {
+    async fn process_records(&mut self, batch: &RecordBatch, _: &Checkpointer) -> Result<(), ProcessorError> {
+        if batch.shard.shard_id == shard_id(0) && !self.may_succeed.load(Ordering::Relaxed) {
+            return Err("not yet".into());
+        }
+        for record in &batch.records {
+            self.oracle.deliver(&batch.shard, record);
+        }
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_children_wait_when_the_row_of_an_unfinished_parent_is_deleted_under_running_workers() {
+    let mut fleet = Fleet::new(1);
+    fleet.put(40);
+    let may_succeed = Arc::new(AtomicBool::new(false));
+    for name in ["a", "b"] {
+        let (oracle, may_succeed) = (Arc::clone(&fleet.oracle), Arc::clone(&may_succeed));
+        let processors = move |_: &ShardKey| FirstShardFails {
+            oracle: Arc::clone(&oracle),
+            may_succeed: Arc::clone(&may_succeed),
+        };
+        fleet.start_with(name, fleet.settings(name), fleet.ports(), processors);
+    }
+    fleet.until("taken", || fleet.count_events("LeaseTaken") == 1).await;
+    fleet.split(&shard_id(0));
+    fleet.put(40);
+    sleep(secs(70)).await;
+    assert_eq!(fleet.rows().await.len(), 3);
+    let row = fleet.row(&shard_id(0)).await;
+    fleet.leases.delete(&row).await.unwrap();
+    may_succeed.store(true, Ordering::Relaxed);
+    fleet.drain().await;
+    fleet.assert_good();
 }
 
 #[tokio::test(start_paused = true)]

@@ -304,3 +304,35 @@ async fn a_take_that_hangs_does_not_hold_up_the_next_look() {
     sleep(secs(100)).await;
     assert!(scans.load(Ordering::Relaxed) >= 95, "{} scans in 100 s", scans.load(Ordering::Relaxed));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_scan_that_hangs_costs_half_a_failover_time() {
+    let mut fleet = Fleet::new(2);
+    fleet.start("a");
+    sleep(secs(5)).await;
+    let hangs = Arc::new(AtomicBool::new(false));
+    let is_hanging = Arc::clone(&hangs);
+    let ports = faulty_leases(&fleet, move |call| match call {
+        LeaseCall::List(Consistency::Eventual) if is_hanging.swap(false, Ordering::Relaxed) => Fault::Hang,
+        _ => Fault::None,
+    });
+    fleet.start_with("b", fleet.settings("b"), ports, fleet.recorder());
+    sleep(secs(5)).await;
+    fleet.crash("a").await;
+    hangs.store(true, Ordering::Relaxed);
+    let crashed_at = Instant::now();
+    fleet.until("b has all", || fleet.count_events("b: LeaseTaken") == 2).await;
+    assert!(crashed_at.elapsed() < secs(12), "{:?}", crashed_at.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_table_that_takes_long_to_scan_is_scanned() {
+    let mut fleet = Fleet::new(2);
+    fleet.put(10);
+    let ports = faulty_leases(&fleet, |call| match call {
+        LeaseCall::List(Consistency::Eventual) => Fault::Delay(secs(17)),
+        _ => Fault::None,
+    });
+    fleet.start_with("a", fleet.settings("a"), ports, fleet.recorder());
+    fleet.drain().await;
+}
