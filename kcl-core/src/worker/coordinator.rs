@@ -233,8 +233,8 @@ impl Coordinator {
         if self.is_mine(shard) {
             return Stance::Mine;
         }
-        let waits = !lineage::unfinished_parents(lease, &self.book).is_empty()
-            || !self.sync.knows_parents_of(shard);
+        let waits =
+            !lineage::unfinished_parents(lease, &self.book).is_empty() || !self.sync.knows_parents_of(shard);
         if waits || self.consumers.is_resting(shard) || self.takes.is_barred(shard) {
             return Stance::Off;
         }

@@ -16,6 +16,8 @@ pub(super) struct StopsLeaveNothing {
     workers: BTreeMap<ProcessNo, WorkerId>,
     /// Processes that had trouble of any kind, so that they may have failed to give something back.
     troubled: BTreeSet<ProcessNo>,
+    /// Workers that crashed: what they are asked for, nobody hands over.
+    crashed: BTreeSet<WorkerId>,
     /// Workers that have stopped without trouble.
     stopped: BTreeSet<WorkerId>,
     rows: BTreeMap<ShardNo, Lease>,
@@ -27,16 +29,16 @@ impl StopsLeaveNothing {
         else {
             return Ok(());
         };
-        let left = self.rows.iter().find(|(_, row)| names(row, &worker));
+        let left = self.rows.iter().find(|(_, row)| self.names(row, &worker));
         let left = left.map(|(shard, row)| complain(*shard, row));
         self.stopped.insert(worker);
         left.map_or(Ok(()), Err)
     }
-}
 
-fn names(row: &Lease, worker: &WorkerId) -> bool {
-    row.is_owned_by(worker) || row.requested_by() == Some(worker)
-}
+    fn names(&self, row: &Lease, worker: &WorkerId) -> bool {
+        let is_alive = row.owner.as_ref().is_some_and(|owner| !self.crashed.contains(owner));
+        row.is_owned_by(worker) || is_alive && row.requested_by() == Some(worker)
+    }
 
 fn complain(shard: ShardNo, row: &Lease) -> Violation {
     let (owner, asker) = (row.owner.as_ref(), row.requested_by());
@@ -52,6 +54,7 @@ fn complain(shard: ShardNo, row: &Lease) -> Violation {
 impl Invariant for StopsLeaveNothing {
     fn observe(&mut self, fact: &Fact<'_>) -> Result<(), Violation> {
         match fact.what {
+            What::Crashed { process } => self.crashed.extend(self.workers.get(&process).cloned()),
             What::Started { process, worker, .. } => {
                 // Rows may still name a crashed predecessor.
                 if self.workers.values().any(|known| known == worker) {
@@ -75,7 +78,7 @@ impl Invariant for StopsLeaveNothing {
                     return Ok(());
                 };
                 self.rows.insert(write.shard, row.clone());
-                if row.owner.iter().chain(row.requested_by()).any(|worker| self.stopped.contains(worker)) {
+                if self.stopped.iter().any(|worker| self.names(row, worker)) {
                     return Err(complain(write.shard, row));
                 }
             }
