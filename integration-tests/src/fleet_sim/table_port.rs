@@ -104,7 +104,9 @@ impl LeaseStore for TablePort {
     }
 
     async fn update(&self, seen: &Lease, change: &LeaseChange) -> Result<Conditional> {
-        let _in_flight = InFlight::new(&self.link, ShardNo::of(&seen.shard.shard_id));
+        // A take begins anew: a write under an earlier lease may not have been dropped yet.
+        let is_take = matches!(change, LeaseChange::Take { .. });
+        let _in_flight = (!is_take).then(|| InFlight::new(&self.link, ShardNo::of(&seen.shard.shard_id)));
         self.send(seen, Change::Of(change.clone())).await
     }
 

@@ -1,4 +1,4 @@
-//! L4: the writes of one owner to one row are made one after another.
+//! L4: the writes of one owner to one row are made one after another, from its take on.
 
 use std::collections::BTreeSet;
 

@@ -39,6 +39,7 @@ impl StopsLeaveNothing {
         let is_alive = row.owner.as_ref().is_some_and(|owner| !self.crashed.contains(owner));
         row.is_owned_by(worker) || is_alive && row.requested_by() == Some(worker)
     }
+}
 
 fn complain(shard: ShardNo, row: &Lease) -> Violation {
     let (owner, asker) = (row.owner.as_ref(), row.requested_by());
