@@ -1,4 +1,6 @@
-//! Tests of the whole over real sockets and real processes: see `tests/it`. There is nothing to use here.
+//! The [fleet simulator](fleet_sim), and tests of the whole over real sockets and real processes: see `tests/it`.
+
+pub mod fleet_sim;
 
 /// The README, whose program must compile.
 #[cfg(doctest)]

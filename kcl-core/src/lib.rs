@@ -61,6 +61,7 @@ mod event;
 pub mod lease;
 pub mod memory;
 pub mod model;
+mod planted;
 pub mod processor;
 mod retry;
 mod settings;
@@ -71,5 +72,7 @@ pub mod worker;
 
 pub use error::{Error, ErrorKind, Result};
 pub use event::{Event, EventSink};
+#[cfg(feature = "planted-faults")]
+pub use planted::PlantedFault;
 pub use retry::RetryDelays;
 pub use settings::{Checkpointing, WorkerSettings};

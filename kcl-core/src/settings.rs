@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{InitialPosition, StreamId, WorkerId};
+use crate::planted::{Planted, PlantedFault};
 use crate::retry::RetryDelays;
 use crate::stream::PollingSettings;
 
@@ -66,6 +67,9 @@ pub struct WorkerSettings {
     pub shutdown_grace: Duration,
     /// Where jitter starts. Default: from the worker id, so that workers differ.
     pub random_seed: u64,
+    /// A mistake to make on purpose. Default: none.
+    #[cfg(feature = "planted-faults")]
+    pub planted: Option<PlantedFault>,
 }
 
 impl WorkerSettings {
@@ -91,7 +95,27 @@ impl WorkerSettings {
             },
             shutdown_grace: Duration::from_secs(30),
             random_seed: hasher.finish(),
+            #[cfg(feature = "planted-faults")]
+            planted: None,
         }
+    }
+
+    /// The mistake to make on purpose, if there is one.
+    #[cfg(feature = "planted-faults")]
+    pub(crate) fn planted(&self) -> Planted {
+        Planted { fault: self.planted }
+    }
+
+    /// Nothing can be planted.
+    #[cfg(not(feature = "planted-faults"))]
+    #[expect(clippy::unused_self, reason = "the form that it has with the feature")]
+    pub(crate) fn planted(&self) -> Planted {
+        Planted::default()
+    }
+
+    /// True if this very mistake is to be made.
+    pub(crate) fn plants(&self, fault: PlantedFault) -> bool {
+        self.planted().has(fault)
     }
 
     /// Fails with [`ErrorKind::Refused`], naming the value, if a worker could not run with these settings.

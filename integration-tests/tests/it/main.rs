@@ -8,8 +8,10 @@ mod canned;
 mod conformance;
 mod consume;
 mod fleet;
+mod fleet_sim;
 mod harness;
 mod lease_rows;
+mod planted_faults;
 #[cfg(unix)]
 mod processes;
 mod tidy;

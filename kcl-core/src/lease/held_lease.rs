@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Conditional, Doubt, Lease, LeaseChange, LeaseLoss, LeaseStore, Obstacle};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Checkpoint, ShardId, ShardKey, WorkerId};
+use crate::planted::{Planted, PlantedFault};
 use crate::retry::within;
 
 /// A lost answer is asked for again at once, this often. After that the caller remembers the row as the take would leave
@@ -41,6 +42,7 @@ pub(crate) struct HeldLease {
     ended: CancellationToken,
     loss: OnceLock<LeaseLoss>,
     acquired: Lease,
+    planted: Planted,
 }
 
 struct State {
@@ -81,12 +83,14 @@ impl HeldLease {
         seen: &Lease,
         worker: &WorkerId,
         failover_time: Duration,
+        planted: Planted,
     ) -> Result<Taken> {
         let mut lease = Self {
             store,
             worker: worker.clone(),
             failover_time,
             acquired: seen.clone(),
+            planted,
             state: Mutex::new(State { row: seen.clone(), doubt: None }),
             written_at: watch::Sender::new(Instant::now()),
             requested_by: watch::Sender::new(None),
@@ -135,7 +139,9 @@ impl HeldLease {
 
     /// When the lease is lost if no further write succeeds.
     pub(crate) fn deadline(&self) -> Instant {
-        self.written_at() + self.failover_time.mul_f64(BELIEF_SHARE)
+        let is_endless = self.planted.has(PlantedFault::DeadlineMissing);
+        let share = if is_endless { f64::from(u8::MAX) } else { BELIEF_SHARE };
+        self.written_at() + self.failover_time.mul_f64(share)
     }
 
     /// Marks the lease as lost once its deadline has passed. Waits for ever while writes keep succeeding, and never
@@ -182,6 +188,11 @@ impl HeldLease {
 
     /// Tells the fleet that this worker is alive.
     pub(crate) async fn renew(&self) -> Result<()> {
+        if self.planted.has(PlantedFault::RenewalsOverlap) {
+            // Never applied: only that it is sent is the mistake.
+            let never = Lease { counter: u64::MAX, ..self.acquired.clone() };
+            let _refused = self.store.update(&never, &LeaseChange::Renew).await;
+        }
         self.write(&LeaseChange::Renew).await
     }
 
@@ -197,6 +208,8 @@ impl HeldLease {
     /// Unless the lease turns out to be [lost](Self::loss). After an error the row may still name this worker, and the
     /// call may be made again.
     pub(crate) async fn leave(&self, checkpoint: Option<&Checkpoint>) -> Result<Option<WorkerId>> {
+        let moves_back = self.planted.has(PlantedFault::CheckpointsMoveBack);
+        let checkpoint = if moves_back { Some(&self.acquired.checkpoint) } else { checkpoint };
         loop {
             let to = self.requested_by.borrow().clone();
             let written = match &to {
@@ -243,7 +256,9 @@ impl HeldLease {
     async fn try_write(&self, change: &LeaseChange) -> Result<Written> {
         let mut state = self.state.lock().await;
         for _ in 0..ROUNDS_MAX {
-            let Some(change) = state.due(change) else { return Ok(Written::Applied) };
+            let moves_back = self.planted.has(PlantedFault::CheckpointsMoveBack);
+            let due = if moves_back { Some(change.clone()) } else { state.due(change) };
+            let Some(change) = due else { return Ok(Written::Applied) };
             let started = Instant::now();
             let before = state.doubt;
             // Before the call, so that dropping this future leaves the doubt behind, too.
@@ -257,11 +272,16 @@ impl HeldLease {
                 }
                 Conditional::Lost(found) => found,
             };
-            let doubt = before.map(|before| before.doubt);
+            let is_unknown = self.planted.has(PlantedFault::OwnWritesUnknown);
+            let doubt = before.map(|before| before.doubt).filter(|_| !is_unknown);
             match Obstacle::read(&self.worker, &state.row, doubt, &change, found) {
                 Obstacle::OwnChange(row) => {
                     let written_at = before.map_or(started, |before| before.since);
                     self.settle(&mut state, *row, written_at);
+                    return Ok(Written::Applied);
+                }
+                Obstacle::OwnEarlierChange(row) if self.planted.has(PlantedFault::OwnWritesConfused) => {
+                    self.settle(&mut state, *row, started);
                     return Ok(Written::Applied);
                 }
                 Obstacle::OwnEarlierChange(row) => *state = State { row: *row, doubt: None },
@@ -285,7 +305,8 @@ impl HeldLease {
     fn settle(&self, state: &mut State, row: Lease, written_at: Instant) {
         self.observe(&row);
         *state = State { row, doubt: None };
-        self.written_at.send_replace(written_at);
+        let is_late = self.planted.has(PlantedFault::DeadlineFromAnswer);
+        self.written_at.send_replace(if is_late { Instant::now() } else { written_at });
     }
 
     fn lose(&self, loss: LeaseLoss) {

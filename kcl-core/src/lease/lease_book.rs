@@ -8,6 +8,9 @@ use crate::model::{MonotonicTime, ShardKey, WorkerId};
 /// than they see the rows, and the rows expire for all of them at about the same time.
 const VETERAN_SHARE: f64 = 0.75;
 
+/// A scan is no older than this share of the failover time.
+const STALENESS_SHARE: f64 = 0.25;
+
 /// What this worker has seen of the lease table, and when it last saw each row move.
 ///
 /// A rival's lease expires here, by our own clock: no row holds a time, and no two clocks are compared (L2 of the
@@ -26,6 +29,8 @@ struct Entry {
     moved_at: MonotonicTime,
     /// When the request that the row holds was first seen.
     requested_at: MonotonicTime,
+    /// Since when scans show the row with a lower counter.
+    contradicted_since: Option<MonotonicTime>,
 }
 
 impl LeaseBook {
@@ -60,15 +65,20 @@ impl LeaseBook {
         self.entries.remove(shard);
     }
 
-    /// A scan may be a moment old, and must not undo what a read or a write has shown since. A row with a lower counter is
-    /// believed only when a failover time has passed: it was deleted, then, and made again.
+    /// A scan may be a moment old, and must not undo what a read or a write has shown since. A row whose lower counter lasts
+    /// was deleted and made again, and is another row, whatever it looks like later.
     fn enter(&mut self, known: Option<Entry>, lease: Lease, now: MonotonicTime) {
-        if let Some(newer) = known.as_ref().filter(|known| {
-            known.lease.counter > lease.counter && now.saturating_since(known.moved_at) <= self.failover_time
-        }) {
-            let newer = newer.clone();
-            self.entries.insert(lease.shard, newer);
-            return;
+        let mut is_another = false;
+        if let Some(known) = &known {
+            if lease.counter < known.lease.counter {
+                let since = known.contradicted_since.unwrap_or(now);
+                if now.saturating_since(since) <= self.failover_time.mul_f64(STALENESS_SHARE) {
+                    let entry = Entry { contradicted_since: Some(since), ..known.clone() };
+                    self.entries.insert(lease.shard, entry);
+                    return;
+                }
+            }
+            is_another = known.contradicted_since.is_some();
         }
         for worker in workers(&lease) {
             if !self.known_since.contains_key(worker) {
@@ -77,14 +87,15 @@ impl LeaseBook {
         }
         let (mut moved_at, mut requested_at) = (now, now);
         if let Some(known) = known {
-            if known.lease.matches(&lease) {
+            if known.lease.matches(&lease) && !is_another {
                 moved_at = known.moved_at;
             }
             if known.lease.request == lease.request {
                 requested_at = known.requested_at;
             }
         }
-        self.entries.insert(lease.shard.clone(), Entry { lease, moved_at, requested_at });
+        self.entries
+            .insert(lease.shard.clone(), Entry { lease, moved_at, requested_at, contradicted_since: None });
     }
 
     /// The row of a shard, as last seen.
@@ -184,19 +195,32 @@ mod tests {
         let row = owned();
         let newer = row.after(&LeaseChange::Renew);
         book.observe(newer.clone(), at(100));
-        book.observe_scan(vec![row.clone()], at(110));
+        book.observe_scan(vec![row.clone()], at(101));
         assert_eq!(book.get(&row.shard), Some(&newer));
         assert!(book.live_owner(&row.shard, at(111)).is_none(), "it has not moved");
     }
 
     #[test]
-    fn a_row_that_was_made_again_is_believed_after_a_failover_time() {
+    fn a_row_that_was_made_again_is_believed_when_it_lasts() {
         let mut book = LeaseBook::new(FAILOVER_TIME);
         let row = owned();
         book.observe(row.after(&LeaseChange::Renew), at(100));
-        book.observe_scan(vec![row.clone()], at(111));
+        for time in [101, 102, 103, 104] {
+            book.observe_scan(vec![row.clone()], at(time));
+        }
         assert_eq!(book.get(&row.shard), Some(&row));
-        assert!(book.live_owner(&row.shard, at(121)).is_some());
+        assert!(book.live_owner(&row.shard, at(114)).is_some());
+    }
+
+    #[test]
+    fn a_row_that_was_made_again_and_looks_as_before_is_another() {
+        let mut book = LeaseBook::new(FAILOVER_TIME);
+        let row = owned();
+        book.observe_scan(vec![row.clone()], at(100));
+        let made_again = Lease::unowned(row.shard.clone(), Checkpoint::TrimHorizon, Vec::new());
+        book.observe_scan(vec![made_again], at(101));
+        book.observe_scan(vec![row.clone()], at(102));
+        assert!(book.live_owner(&row.shard, at(112)).is_some(), "it moved at 102 at the latest");
     }
 
     #[test]

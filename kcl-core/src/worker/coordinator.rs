@@ -20,6 +20,7 @@ use crate::event::{Event, Events};
 use crate::lease::assignment::{Due, Situation, Stance, due_leases};
 use crate::lease::{Lease, LeaseBook, NamesakeWatch, Taken, lineage};
 use crate::model::{MonotonicTime, ShardKey};
+use crate::planted::PlantedFault;
 use crate::processor::ProcessorFactory;
 use crate::retry::{Retry, RetryDelays, within};
 use crate::settings::WorkerSettings;
@@ -81,11 +82,12 @@ impl Coordinator {
         stopping: CancellationToken,
     ) -> Self {
         let failover_time = settings.failover_time;
+        let expires_early = settings.plants(PlantedFault::ExpiryTooEarly);
         let mut rng = fastrand::Rng::with_seed(settings.random_seed);
         let context = Context { settings: Arc::new(settings), ports, processors, events, stopping };
         Self {
             started_at: Instant::now(),
-            book: LeaseBook::new(failover_time),
+            book: LeaseBook::new(if expires_early { failover_time / 2 } else { failover_time }),
             scan: TableScan::new(context.clone()),
             sync: ShardSync::new(context.clone(), rng.u64(..)),
             takes: Takes::new(context.clone(), rng.fork()),
@@ -213,7 +215,7 @@ impl Coordinator {
 
     fn decide(&self) -> Due {
         let settings = &self.context.settings;
-        due_leases(&Situation {
+        let mut due = due_leases(&Situation {
             book: &self.book,
             me: &settings.worker_id,
             stance: &|lease| self.stance(lease),
@@ -222,7 +224,14 @@ impl Coordinator {
             unclaimed_after: settings.failover_time * UNCLAIMED_AFTER_FAILOVER_TIMES,
             request_lifetime: settings.hand_over_timeout + settings.failover_time,
             now: self.now(),
-        })
+        });
+        if settings.plants(PlantedFault::ShareNeverEnough) && due == Due::default() {
+            let others = self.book.leases().filter(|lease| self.stance(lease) == Stance::Open);
+            due.ask.extend(
+                others.filter(|lease| lease.answers_requests()).take(1).map(|lease| lease.shard.clone()),
+            );
+        }
+        due
     }
 
     fn take(&mut self, lease: Lease) {

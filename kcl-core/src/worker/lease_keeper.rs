@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::error::ErrorKind;
 use crate::event::{Event, Events};
 use crate::lease::HeldLease;
+use crate::planted::{Planted, PlantedFault};
 
 /// A lease is renewed when its last write is this share of the failover time old: late, since each renewal costs a write;
 /// early enough to be tried again before the owner must stop.
@@ -32,6 +33,7 @@ pub(super) struct LeaseKeeper {
     pub(super) events: Events,
     /// Starts the jitter of renewals.
     pub(super) seed: u64,
+    pub(super) planted: Planted,
 }
 
 impl LeaseKeeper {
@@ -66,7 +68,13 @@ impl LeaseKeeper {
     }
 
     async fn listen(&self) {
+        if self.planted.has(PlantedFault::RequestsNotAnswered) {
+            return pending().await;
+        }
         self.lease.requested().await;
+        if self.planted.has(PlantedFault::HandOverBeforeDrain) {
+            let _given = self.lease.leave(None).await;
+        }
         self.leaving.cancel();
         pending::<()>().await;
     }

@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::event::Event;
 use crate::lease::{Conditional, Lease, LeaseChange};
 use crate::model::{ShardKey, WorkerId};
+use crate::planted::PlantedFault;
 use crate::retry::within;
 
 /// Leases asked for at once. Owners finish their batches side by side, so a thousand leases move in some ten seconds; the
@@ -115,7 +116,10 @@ impl Asked<'_> {
     }
 
     async fn wait(&mut self) -> Result<Answer> {
-        let deadline = Instant::now() + self.context.settings.hand_over_timeout;
+        let settings = &self.context.settings;
+        let is_impatient = settings.plants(PlantedFault::HandOverNotAwaited);
+        let patience = if is_impatient { Duration::ZERO } else { settings.hand_over_timeout };
+        let deadline = Instant::now() + patience;
         while let Err(error) = self.place().await {
             match error {
                 Unplaced::Lost(row) => return Ok(Answer::Lost(row.map(|row| *row))),
@@ -126,7 +130,9 @@ impl Asked<'_> {
             }
             sleep(POLL_INTERVAL).await;
         }
+        // The owner's time to answer begins when it can know that it is asked.
         let mut moved_at = Instant::now();
+        let deadline = moved_at + patience;
         loop {
             sleep(POLL_INTERVAL).await;
             let row = match self.call(self.context.ports.leases.get(&self.seen.shard)).await {
@@ -174,6 +180,9 @@ impl Asked<'_> {
 
     /// Takes the request back; and gives the lease back if it came meanwhile, so that nobody waits for it to expire.
     async fn withdraw(&mut self) {
+        if self.context.settings.plants(PlantedFault::RequestsNotWithdrawn) {
+            return;
+        }
         let leases = &self.context.ports.leases;
         for _ in 0..WITHDRAWALS_MAX {
             // The request may be on its way, or its answer was lost: only the row knows.

@@ -12,6 +12,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, Events};
 use crate::lease::HeldLease;
 use crate::model::{Checkpoint, ShardId, ShardKey};
+use crate::planted::PlantedFault;
 use crate::processor::{Checkpointer, Delivered, Delivery, ProcessorFactory, RecordBatch, ShardStart};
 use crate::retry::{Retry, RetryDelays};
 use crate::settings::{Checkpointing, WorkerSettings};
@@ -80,6 +81,7 @@ impl ShardConsumer {
             leaving: self.leaving.clone(),
             events: events.clone(),
             seed: self.seed,
+            planted: self.context.settings.planted(),
         };
         let busy_calls = self.delivery.report_busy_calls();
         // A task of its own: a processor that blocks its thread neither keeps the lease from being renewed nor goes
@@ -100,6 +102,8 @@ impl ShardConsumer {
         if let Some(loss) = lease.loss() {
             events.emit(&Event::LeaseLost { shard: lease.shard(), loss });
             self.delivery.lease_lost(self.context.settings.shutdown_grace).await;
+        } else if self.leaves_nothing() {
+            lease.ended().cancel();
         } else {
             let checkpoint = self.uncommitted();
             if leave(&lease, checkpoint.as_ref(), &events, self.seed).await
@@ -111,8 +115,16 @@ impl ShardConsumer {
         ending
     }
 
+    fn leaves_nothing(&self) -> bool {
+        self.context.stopping.is_cancelled() && self.plants(PlantedFault::StopWithoutRelease)
+            || self.lease.ended().is_cancelled() && self.plants(PlantedFault::HandOverBeforeDrain)
+    }
+
     /// What is processed, and is to be committed by the framework with its last write.
     fn uncommitted(&self) -> Option<Checkpoint> {
+        if self.plants(PlantedFault::LeaveWithoutCommit) {
+            return None;
+        }
         match self.context.settings.checkpointing {
             Checkpointing::AfterEachBatch => self.checkpointer.uncommitted(),
             Checkpointing::Manual => None,
@@ -122,9 +134,12 @@ impl ShardConsumer {
     async fn consume(&mut self) -> Ending {
         let acquired = self.lease.acquired();
         let initial_position = self.context.settings.initial_position;
-        let Some(position) = StartPosition::resume(acquired, initial_position) else {
+        let Some(mut position) = StartPosition::resume(acquired, initial_position) else {
             return Ending::ShardEnded;
         };
+        if self.plants(PlantedFault::CheckpointsIgnored) {
+            position = StartPosition::TrimHorizon;
+        }
         let start = ShardStart {
             shard: self.shard().clone(),
             checkpoint: acquired.checkpoint.clone(),
@@ -162,6 +177,17 @@ impl ShardConsumer {
                 Err(error) => return self.source_failed(error).await,
             };
             let batch = RecordBatch { shard: self.shard().clone(), records, millis_behind_latest };
+            if let Some(children) = &shard_end
+                && self.plants(PlantedFault::EndBeforeLastBatch)
+            {
+                return self.end(children.clone()).await;
+            }
+            if let Some(last) = batch.records.last()
+                && self.plants(PlantedFault::CommitBeforeProcessing)
+            {
+                self.checkpointer.begin(&last.position);
+                self.commit().await;
+            }
             if self.delivery.process(&batch).await == Delivered::Stopped {
                 return self.stop().await;
             }
@@ -175,6 +201,9 @@ impl ShardConsumer {
     /// Commits what is processed, if that is the framework's task. A failure is reported by the checkpointer; the next
     /// commit includes this one.
     async fn commit(&mut self) {
+        if self.leaving.is_cancelled() && self.plants(PlantedFault::LeaveWithoutCommit) {
+            return;
+        }
         if self.context.settings.checkpointing == Checkpointing::AfterEachBatch {
             let _reported = self.checkpointer.checkpoint().await;
         }
@@ -233,6 +262,10 @@ impl ShardConsumer {
         let shard = self.shard().clone();
         let shards = list_all_shards(&*self.context.ports.kinesis, &shard.stream).await?;
         Ok(shards.iter().any(|listed| listed.shard_id == shard.shard_id))
+    }
+
+    fn plants(&self, fault: PlantedFault) -> bool {
+        self.context.settings.plants(fault)
     }
 
     fn shard(&self) -> &ShardKey {

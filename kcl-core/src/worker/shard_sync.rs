@@ -12,7 +12,9 @@ use crate::error::Result;
 use crate::event::{Event, Events};
 use crate::lease::{Conditional, Consistency, Lease, LeaseBook, lineage};
 use crate::model::{Checkpoint, MonotonicTime, ShardKey};
+use crate::planted::PlantedFault;
 use crate::retry::{Retry, RetryDelays, within};
+use crate::settings::WorkerSettings;
 use crate::stream::list_all_shards;
 
 /// Rows created at once. Enough to fill a table of a thousand shards in seconds; a new on-demand table takes 4,000
@@ -183,15 +185,35 @@ async fn synchronize(context: Context) -> Result<Findings> {
     for lease in missing.iter_mut().filter(|lease| lease.checkpoint == Checkpoint::Latest) {
         lease.latest_since = Some(latest_since);
     }
+    plant(settings, &book, &mut missing);
     create_all(ports, &missing, events).await?;
     for lease in missing {
         book.observe(lease, now);
     }
-    delete_all(ports, &lineage::leases_to_delete(&settings.stream, &shards, &book), events).await;
+    let mut useless = lineage::leases_to_delete(&settings.stream, &shards, &book);
+    if settings.plants(PlantedFault::RowsDeletedEarly) {
+        useless = book.leases().filter(|lease| lease.is_finished()).cloned().collect();
+    }
+    delete_all(ports, &useless, events).await;
     Ok(Findings {
         lacks_children: !lineage::ended_without_children(&book).is_empty(),
         finished_but_open: lineage::finished_but_open(&settings.stream, &shards, &book).into_iter().collect(),
     })
+}
+
+/// Mistakes in the rows to make, if one is planted.
+fn plant(settings: &WorkerSettings, book: &LeaseBook, missing: &mut Vec<Lease>) {
+    if settings.plants(PlantedFault::RowsNotMade) && book.leases().next().is_some() {
+        missing.clear();
+    }
+    for lease in missing {
+        if settings.plants(PlantedFault::ParentsForgotten) {
+            lease.parents.clear();
+        }
+        if settings.plants(PlantedFault::ChildrenAtInitialPosition) {
+            lease.checkpoint = settings.initial_position.sentinel();
+        }
+    }
 }
 
 /// Deletes rows, parents first, until one fails: a row too many does no harm, and must not keep the worker from its

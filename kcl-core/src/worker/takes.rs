@@ -138,7 +138,8 @@ async fn take(context: Context, seen: Lease, unseen_parents: Vec<ShardKey>) -> T
     let outcome = match confirmed {
         Ok(None) => {
             let store = Arc::clone(&context.ports.leases);
-            HeldLease::take(store, &seen, &settings.worker_id, settings.failover_time).await
+            let (worker, failover_time) = (&settings.worker_id, settings.failover_time);
+            HeldLease::take(store, &seen, worker, failover_time, settings.planted()).await
         }
         Ok(Some(obstacle)) => Ok(Taken::Lost(Some(Box::new(obstacle)))),
         Err(error) => Err(error),

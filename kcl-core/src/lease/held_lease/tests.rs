@@ -9,6 +9,7 @@ use super::*;
 use crate::lease::{Consistency, HandOverRequest, RequestForm};
 use crate::memory::MemoryLeaseStore;
 use crate::model::{RecordPosition, StreamId};
+use crate::planted::Planted;
 
 const FAILOVER_TIME: Duration = Duration::from_secs(10);
 
@@ -86,7 +87,7 @@ async fn new_row() -> (Arc<Store>, Lease) {
 
 async fn take(store: &Arc<Store>, seen: &Lease) -> Result<Taken> {
     let store: Arc<dyn LeaseStore> = Arc::<Store>::clone(store);
-    HeldLease::take(store, seen, &WorkerId::new("me").unwrap(), FAILOVER_TIME).await
+    HeldLease::take(store, seen, &WorkerId::new("me").unwrap(), FAILOVER_TIME, Planted::default()).await
 }
 
 async fn held(store: &Arc<Store>, seen: &Lease) -> Arc<HeldLease> {

@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::time::Instant;
@@ -25,12 +26,16 @@ const SHARD_COUNT_MAX: u32 = 20_000;
 /// Consumers use it through the [`Kinesis`](crate::stream::Kinesis) port. The methods here do what a producer and an
 /// operator do; they take effect at once, without the service's minutes of `UPDATING`.
 ///
-/// Its clock is that of the Tokio runtime, which a test may pause: create it in the runtime that uses it.
+/// Its clock is that of the Tokio runtime, which a test may pause: create it in the runtime that uses it, or give it a
+/// [clock of its own](Self::with_clock).
 pub struct MemoryKinesis {
     settings: MemoryKinesisSettings,
-    created_at: Instant,
+    elapsed: Box<Elapsed>,
     streams: Mutex<Streams>,
 }
+
+/// How long ago the Kinesis was created.
+type Elapsed = dyn Fn() -> Duration + Send + Sync;
 
 type Streams = BTreeMap<StreamId, MemoryStream>;
 
@@ -46,13 +51,22 @@ pub struct PutRecordOutput {
 impl MemoryKinesis {
     /// A Kinesis without streams.
     pub fn new(settings: MemoryKinesisSettings) -> Self {
-        Self { settings, created_at: Instant::now(), streams: Mutex::default() }
+        let created_at = Instant::now();
+        Self::with_clock(settings, move || Instant::now().saturating_duration_since(created_at))
+    }
+
+    /// A Kinesis without streams whose time is `started_at` of the settings plus `elapsed`, which must never go back.
+    /// For workers in several runtimes, each of which has a clock of its own.
+    pub fn with_clock(
+        settings: MemoryKinesisSettings,
+        elapsed: impl Fn() -> Duration + Send + Sync + 'static,
+    ) -> Self {
+        Self { settings, elapsed: Box::new(elapsed), streams: Mutex::default() }
     }
 
     /// The time by which records arrive and expire.
     pub fn now(&self) -> Timestamp {
-        let elapsed = Instant::now().saturating_duration_since(self.created_at);
-        self.settings.started_at.saturating_add(elapsed)
+        self.settings.started_at.saturating_add((self.elapsed)())
     }
 
     /// Creates a stream of 1 to 20,000 shards with equal hash ranges. Refused if there is a stream of this id.

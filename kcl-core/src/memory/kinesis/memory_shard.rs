@@ -90,8 +90,9 @@ impl MemoryShard {
 
     /// Forgets the records that arrived before `horizon`.
     pub(super) fn trim(&mut self, horizon: Timestamp) {
-        let trimmed = self.records.partition_point(|record| record.approximate_arrival < horizon);
-        self.records.drain(..trimmed);
+        while self.records.front().is_some_and(|oldest| oldest.approximate_arrival < horizon) {
+            self.records.pop_front();
+        }
     }
 
     /// The sequence index of the next record that an iterator of this type reads.

@@ -14,7 +14,7 @@ const SHARDS_PER_PAGE: usize = 1_000;
 /// What a user may choose about a [`MemoryKinesis`](super::MemoryKinesis).
 #[derive(Debug, Clone)]
 pub struct MemoryKinesisSettings {
-    /// The wall-clock time at its creation; from there it follows Tokio's clock. Default: a fixed time in 2023.
+    /// The wall-clock time at its creation; from there it follows its clock, by default Tokio's. Default: a fixed time in 2023.
     pub started_at: Timestamp,
     /// How long records are kept. Default: 24 hours, as the service.
     pub retention: Duration,

@@ -1,0 +1,30 @@
+use std::time::Duration;
+
+/// The numbers that the invariants judge by: those of the protocol, and how exactly the simulator keeps time.
+#[derive(Debug, Clone)]
+pub struct Rules {
+    /// The failover time of all workers.
+    pub failover_time: Duration,
+    /// The share of it after which an owner that could not write has stopped.
+    pub deadline_share: f64,
+    /// How long an owner has to answer a request before the lease is taken from it.
+    pub hand_over_timeout: Duration,
+    /// By how much a clock may be faster or slower than the world's, as a share.
+    pub skew: f64,
+    /// The longest step: what two processes do within one has no order.
+    pub step_max: Duration,
+    /// Whether a duplicate is excused by a live owner's losing the lease to another worker.
+    pub excuses_steals: bool,
+}
+
+impl Rules {
+    /// The longest that `own` time of a process, measured by its own clock, takes in the world.
+    pub fn at_most(&self, own: Duration) -> Duration {
+        own.div_f64(1.0 - self.skew) + self.step_max
+    }
+
+    /// The shortest that `own` time of a process takes in the world.
+    pub fn at_least(&self, own: Duration) -> Duration {
+        own.div_f64(1.0 + self.skew).saturating_sub(self.step_max)
+    }
+}

@@ -1,0 +1,66 @@
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use kcl_core::model::{Record, ShardKey};
+use kcl_core::processor::{Checkpointer, ProcessorError, RecordBatch, RecordProcessor, ShardStart};
+use tokio::time::sleep;
+
+use super::fact::What;
+use super::link::Link;
+use super::names::{RecordNo, ShardNo};
+
+/// The simulated user's processor: takes its time, fails now and then, and tells the world what it has finished with.
+#[derive(Debug)]
+pub(super) struct Recorder {
+    link: Arc<Link>,
+    shard: ShardNo,
+}
+
+impl Recorder {
+    /// For one shard of the process at the end of `link`.
+    pub(super) fn new(link: Arc<Link>, shard: &ShardKey) -> Self {
+        Self { link, shard: ShardNo::of(&shard.shard_id) }
+    }
+
+    fn deliver(&self, records: &[Record]) {
+        let (process, shard) = (self.link.process(), self.shard);
+        for record in records {
+            self.link.tell(What::Delivered { process, shard, record: number_of(record) });
+        }
+    }
+}
+
+#[async_trait]
+impl RecordProcessor for Recorder {
+    async fn initialize(&mut self, start: &ShardStart) -> Result<(), ProcessorError> {
+        let ShardStart { checkpoint, fencing_token: token, .. } = start;
+        let (process, shard) = (self.link.process(), self.shard);
+        self.link.tell(What::Began { process, shard, checkpoint, token: *token });
+        Ok(())
+    }
+
+    async fn process_records(&mut self, batch: &RecordBatch, _: &Checkpointer) -> Result<(), ProcessorError> {
+        if self.link.processor_fails() {
+            return Err("the processor was made to fail".into());
+        }
+        // In two parts, so that a batch can be dropped in its middle.
+        let time = self.link.processing_time() / 2;
+        let (first, second) = batch.records.split_at(batch.records.len() / 2);
+        sleep(time).await;
+        self.deliver(first);
+        sleep(time).await;
+        self.deliver(second);
+        Ok(())
+    }
+
+    async fn shutdown_requested(&mut self, _: &Checkpointer) -> Result<(), ProcessorError> {
+        self.link.tell(What::Goodbye { process: self.link.process(), shard: self.shard });
+        Ok(())
+    }
+}
+
+/// A record carries its number as its content.
+fn number_of(record: &Record) -> RecordNo {
+    let bytes = <[u8; 8]>::try_from(record.data.as_ref()).unwrap_or([u8::MAX; 8]);
+    RecordNo(u64::from_be_bytes(bytes))
+}
