@@ -98,7 +98,9 @@ pub(super) fn update(seen: &Lease, change: &LeaseChange, values: &mut Values) ->
                 update.advance_to(checkpoint, &[]);
             }
             update.pass_to(Some(to));
-            if after.request.is_some() {
+            if seen.is_moved_by_java() {
+                update.remove.push("handOverOwner");
+            } else {
                 update.remove.retain(|attribute| *attribute != "handOverTo");
             }
         }

@@ -34,12 +34,15 @@ pub(crate) struct Situation<'a> {
 pub(crate) enum Stance {
     /// It holds the lease, or is about to, or has asked for it, whatever a stale scan says.
     Mine,
-    /// A write made it the owner without its knowing: a take whose answer was lost, or a hand-over. To be taken up.
+    /// It is to take the lease, whoever has it: a write made it the owner without its knowing, or the owner has not handed the
+    /// lease over in time.
     LeftOver,
     /// It may take the lease, and ask for it or take it from a live owner.
     Open,
     /// It may take the lease from nobody else.
     IfFree,
+    /// The same, and it has failed to read the shard before.
+    Failed,
     /// It may not take the lease now.
     Off,
 }
@@ -60,8 +63,8 @@ pub(crate) struct Due {
 /// * Every worker makes the plan of the whole fleet, and carries out its own part of it. So workers that see the same
 ///   want different leases.
 /// * A lease that is asked for counts for the worker that asks. A worker that gives its leases back takes no share.
-/// * While leases have expired, workers that have just come are left out: by their own clocks nothing has expired yet, so
-///   what the plan left to them would wait. They ask for their share as soon as they like.
+/// * While leases are free, workers that would let them wait are left out: Java workers, and while leases have expired those
+///   that have just come, by whose own clocks nothing has. They get their share later.
 /// * A worker of which the others do not know takes or asks for a single lease, which makes it known.
 /// * Free leases that nobody claims are taken beyond the share: other workers may be at their limit, or unable to read
 ///   the shard.
@@ -69,42 +72,60 @@ pub(crate) struct Due {
 pub(crate) fn due_leases(situation: &Situation<'_>) -> Due {
     let Situation { book, me, leases_max, now, .. } = *situation;
     let mut fleet = Fleet::of(situation);
-    if fleet.free.iter().any(|lease| lease.owner.is_some()) {
-        fleet.leave_out(|worker| worker != me && !book.is_veteran(worker, now));
-    }
+    fleet.leave_out_the_slow(situation);
     let mut due = Due { take: fleet.left_over.iter().copied().cloned().collect(), ask: Vec::new() };
-    let mut rest = Vec::new();
+    let (mut failed, mut rest, mut asks) = (Vec::new(), Vec::new(), Vec::new());
     for (lease, taker) in fleet.plan(leases_max) {
         let stance = (situation.stance)(lease);
-        let is_free = book.live_owner(&lease.shard, now).is_none();
-        match (is_free, stance) {
-            (true, Stance::Open | Stance::IfFree) if taker == Some(me) => due.take.push(lease.shard.clone()),
-            (true, Stance::Open | Stance::IfFree) => rest.push(lease),
-            (false, Stance::Open) if taker == Some(me) && lease.answers_requests() => {
-                due.ask.push(lease.shard.clone());
+        let owner = book.live_owner(&lease.shard, now);
+        match (owner, stance) {
+            (None, Stance::Failed) if taker == Some(me) => failed.push(lease.shard.clone()),
+            (None, Stance::Open | Stance::IfFree) if taker == Some(me) => due.take.push(lease.shard.clone()),
+            (None, Stance::Open | Stance::IfFree | Stance::Failed) => rest.push(lease),
+            (Some(owner), Stance::Open) if taker == Some(me) && lease.answers_requests() => {
+                asks.push((owner, lease.shard.clone()));
             }
-            (false, Stance::Open) if taker == Some(me) => due.take.push(lease.shard.clone()),
+            (Some(_), Stance::Open) if taker == Some(me) => due.take.push(lease.shard.clone()),
             _ => {}
         }
     }
-    let mine = fleet.count(me) + due.take.len() - fleet.left_over.len() + due.ask.len();
-    let is_unclaimed = |lease: &&Lease| book.unmoved_for(&lease.shard, now) >= situation.unclaimed_after;
+    due.ask = by_turns(asks);
+    let mine = fleet.count(me) + due.take.len() - fleet.left_over.len() + due.ask.len() + failed.len();
+    let is_unclaimed = |lease: &&Lease| book.free_for(&lease.shard, now) >= situation.unclaimed_after;
     let unclaimed = rest.into_iter().filter(is_unclaimed).take(leases_max.saturating_sub(mine));
+    if !situation.is_introduced && fleet.left_over.is_empty() {
+        return due.introduction(failed, me, fleet.count(me));
+    }
+    due.take.extend(failed);
     due.take.extend(unclaimed.map(|lease| lease.shard.clone()));
-    if situation.is_introduced { due } else { due.introduction(me, fleet.count(me)) }
+    due
+}
+
+/// One lease of each owner after the other, so that one owner that is slow does not hold up what others would hand over.
+fn by_turns(asks: Vec<(&WorkerId, ShardKey)>) -> Vec<ShardKey> {
+    let mut turns: BTreeMap<&WorkerId, usize> = BTreeMap::new();
+    let mut by_turns: Vec<(usize, ShardKey)> = Vec::new();
+    for (owner, shard) in asks {
+        let turn = turns.entry(owner).or_default();
+        by_turns.push((*turn, shard));
+        *turn += 1;
+    }
+    by_turns.sort();
+    by_turns.into_iter().map(|(_, shard)| shard).collect()
 }
 
 impl Due {
-    /// One lease, unless one is on its way already. Which, differs from worker to worker, so that those who come together
-    /// rarely want the same.
-    fn introduction(self, me: &WorkerId, held: usize) -> Self {
+    /// One lease, unless one is on its way already; one that failed here before only if there is no other. Which, differs from
+    /// worker to worker, so that those who come together rarely want the same.
+    fn introduction(self, failed: Vec<ShardKey>, me: &WorkerId, held: usize) -> Self {
         let first = |shards: Vec<ShardKey>| {
             shards.into_iter().min_by_key(|shard| preference(me, shard)).into_iter().collect()
         };
         match self {
             _ if held > 0 => Self::default(),
             Self { take, .. } if !take.is_empty() => Self { take: first(take), ask: Vec::new() },
-            Self { ask, .. } => Self { take: Vec::new(), ask: first(ask) },
+            Self { ask, .. } if !ask.is_empty() => Self { take: Vec::new(), ask: first(ask) },
+            _ => Self { take: first(failed), ask: Vec::new() },
         }
     }
 }
@@ -119,6 +140,8 @@ struct Fleet<'a> {
     free: Vec<&'a Lease>,
     /// What is this worker's without its knowing.
     left_over: Vec<&'a ShardKey>,
+    /// The workers that answer requests, or make them: those that take what is free at the next scan.
+    ours: BTreeSet<&'a WorkerId>,
     /// All leases together.
     leases: usize,
 }
@@ -131,10 +154,14 @@ impl<'a> Fleet<'a> {
             movable: BTreeMap::new(),
             free: Vec::new(),
             left_over: Vec::new(),
+            ours: BTreeSet::from([me]),
             leases: 0,
         };
         let leaving = leaving_workers(situation);
         for lease in book.leases().filter(|lease| !lease.is_finished()) {
+            let is_ours = lease.answers_requests() || lease.is_handed_over();
+            fleet.ours.extend(lease.owner.as_ref().filter(|_| is_ours));
+            fleet.ours.extend(situation.pending_asker(lease));
             let owner = match ((situation.stance)(lease), book.live_owner(&lease.shard, now)) {
                 (Stance::Mine, _) => Some(me),
                 (Stance::LeftOver, _) => {
@@ -164,15 +191,27 @@ impl<'a> Fleet<'a> {
                 // An owner that has been asked for all it has is still there to share.
                 fleet.counts.entry(owner).or_default();
                 // From the rows alone, so that all workers find the same.
-                if asker.is_none()
-                    && !lease.is_handed_over()
-                    && book.live_owner(&lease.shard, now) == Some(owner)
-                {
+                let may_move = !lease.is_handed_over() && !lease.is_moved_by_java();
+                if asker.is_none() && may_move && book.live_owner(&lease.shard, now) == Some(owner) {
                     fleet.movable.entry(owner).or_default().push(lease);
                 }
             }
         }
         fleet
+    }
+
+    /// Leaves out workers that would let free leases wait: those of the Java KCL, which look at the table every two failover
+    /// times, and where leases have expired those that have just come.
+    fn leave_out_the_slow(&mut self, situation: &Situation<'_>) {
+        let Situation { book, me, now, .. } = *situation;
+        if self.free.is_empty() {
+            return;
+        }
+        let have_expired = self.free.iter().any(|lease| lease.owner.is_some());
+        let ours = std::mem::take(&mut self.ours);
+        self.leave_out(|worker| {
+            worker != me && (!ours.contains(worker) || have_expired && !book.is_veteran(worker, now))
+        });
     }
 
     fn leave_out(&mut self, is_left_out: impl Fn(&WorkerId) -> bool) {

@@ -80,7 +80,8 @@ impl Lease {
         self.is_owned_by(worker) && self.hand_over_owner.as_ref() != Some(worker) && !self.is_moved_by_java()
     }
 
-    fn is_moved_by_java(&self) -> bool {
+    /// True while the leader of a Java KCL 3 fleet moves the lease: nobody else may ask for it.
+    pub fn is_moved_by_java(&self) -> bool {
         self.request.as_ref().is_some_and(|request| request.form == RequestForm::CheckpointOwner)
     }
 
@@ -149,10 +150,12 @@ impl Lease {
                 if let Some(checkpoint) = checkpoint {
                     row.advance_to(checkpoint);
                 }
-                let form = row.request.as_ref().map(|request| request.form);
-                row.pass_to(Some(to));
                 // A worker of ours takes the lease up, and a Java worker begins at once.
-                if form == Some(RequestForm::Attribute) {
+                let is_moved_by_java = row.is_moved_by_java();
+                row.pass_to(Some(to));
+                if is_moved_by_java {
+                    row.hand_over_owner = None;
+                } else {
                     row = row.with_request(Some(to));
                 }
             }

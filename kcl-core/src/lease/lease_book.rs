@@ -120,6 +120,18 @@ impl LeaseBook {
         self.entries.get(shard).map_or(Duration::ZERO, |entry| now.saturating_since(entry.moved_at))
     }
 
+    /// For how long anybody could have taken a lease that nobody owns, or whose owner has let it expire: its row has not moved,
+    /// nor have those of its parents since they were finished.
+    pub(crate) fn free_for(&self, shard: &ShardKey, now: MonotonicTime) -> Duration {
+        let parents = self.get(shard).into_iter().flat_map(|lease| &lease.parents);
+        let parents = parents.map(|parent| shard.sibling(parent)).filter(|parent| self.get(parent).is_some());
+        let since_parents = parents.map(|parent| self.unmoved_for(&parent, now)).min();
+        let is_owned = self.get(shard).is_some_and(|lease| lease.owner.is_some());
+        let expiry = if is_owned { self.failover_time } else { Duration::ZERO };
+        let free_for = self.unmoved_for(shard, now).saturating_sub(expiry);
+        since_parents.map_or(free_for, |since| since.min(free_for))
+    }
+
     /// How long ago the request that the row of a shard holds was first seen; zero if there is none.
     pub(crate) fn requested_for(&self, shard: &ShardKey, now: MonotonicTime) -> Duration {
         let entry = self.entries.get(shard).filter(|entry| entry.lease.request.is_some());

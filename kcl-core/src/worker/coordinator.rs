@@ -36,9 +36,9 @@ const PREPARE_TIMEOUT: Duration = Duration::from_secs(60);
 const PREPARE_RETRY_DELAYS: RetryDelays =
     RetryDelays { initial: Duration::from_millis(500), max: Duration::from_secs(30) };
 
-/// A free lease is unclaimed once it has not moved for this many failover times: whoever may take it as a fair share has
-/// had time to.
-const UNCLAIMED_AFTER_FAILOVER_TIMES: u32 = 2;
+/// A free lease is unclaimed once it has been free for this many scans, or for a failover time if that is longer: whoever
+/// may take it as a fair share has had time to.
+const UNCLAIMED_AFTER_SCANS: u32 = 3;
 
 /// An unclaimed lease is reported a failover time later, when whoever could take it has done so.
 const UNCLAIMED_REPORT_FAILOVER_TIMES: u32 = 3;
@@ -91,9 +91,9 @@ impl Coordinator {
             scan: TableScan::new(context.clone()),
             sync: ShardSync::new(context.clone(), rng.u64(..)),
             takes: Takes::new(context.clone(), rng.fork()),
+            requests: Requests::new(context.clone(), rng.fork()),
             consumers: Consumers::new(context.clone(), rng),
             namesakes: NamesakeWatch::new(failover_time),
-            requests: Requests::new(context.clone()),
             standstill: Standstill::default(),
             is_introduced: false,
             due: None,
@@ -179,6 +179,7 @@ impl Coordinator {
         self.due = None;
         consumers.observe(book);
         takes.forget_races();
+        requests.forget_races();
         sync.look(book, now);
         self.is_introduced = book.leases().any(|row| row.is_owned_by(me) || row.requested_by() == Some(me));
         let is_mine = |shard: &ShardKey| {
@@ -221,7 +222,7 @@ impl Coordinator {
             stance: &|lease| self.stance(lease),
             is_introduced: self.is_introduced,
             leases_max: settings.max_leases_for_worker,
-            unclaimed_after: settings.failover_time * UNCLAIMED_AFTER_FAILOVER_TIMES,
+            unclaimed_after: settings.failover_time.max(self.scan.interval() * UNCLAIMED_AFTER_SCANS),
             request_lifetime: settings.hand_over_timeout + settings.failover_time,
             now: self.now(),
         });
@@ -237,7 +238,9 @@ impl Coordinator {
     fn take(&mut self, lease: Lease) {
         self.namesakes.forget(&lease.shard);
         let parents = lease.parents.iter().map(|parent| lease.shard.sibling(parent));
-        let unseen_parents = parents.filter(|parent| self.book.get(parent).is_none()).collect();
+        let unseen_parents = parents.filter(|parent| self.book.get(parent).is_none());
+        // What another worker has consumed already has no parents to wait for.
+        let unseen_parents = unseen_parents.filter(|_| !lease.is_handed_over()).collect();
         self.takes.start(lease, unseen_parents);
     }
 
@@ -255,11 +258,17 @@ impl Coordinator {
         if waits || self.consumers.is_resting(shard) || self.takes.is_barred(shard) {
             return Stance::Off;
         }
-        if self.takes.is_left_over(lease) || lease.awaits_taking_up_by(&self.context.settings.worker_id) {
+        if self.requests.is_overdue(lease)
+            || self.takes.is_left_over(lease)
+            || lease.awaits_taking_up_by(&self.context.settings.worker_id)
+        {
             return Stance::LeftOver;
         }
-        // Others may be able to read what failed here, so they keep what they have.
-        if self.consumers.has_failed(shard) || self.consumers.any_is_resting() {
+        if self.consumers.has_failed(shard) {
+            return Stance::Failed;
+        }
+        // Others may be able to read what cannot be read here, so they keep what they have.
+        if self.consumers.any_is_resting() || self.requests.is_barred(shard) {
             return Stance::IfFree;
         }
         Stance::Open
@@ -277,6 +286,7 @@ impl Coordinator {
                     from: from.as_ref(),
                     checkpoint: &lease.acquired().checkpoint,
                 });
+                self.requests.forget(lease.shard());
                 self.book.observe(lease.acquired().clone(), now);
                 self.consumers.start(lease);
                 if !self.is_introduced {

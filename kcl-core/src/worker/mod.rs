@@ -4,9 +4,11 @@
 //! nothing but the rows in the lease table, exactly as a crash would. Decisions are made by the pure functions of
 //! [`lease`](crate::lease); nothing here reads a wall clock.
 
+mod attempts;
 mod consumers;
 mod coordinator;
 mod lease_keeper;
+mod lease_request;
 mod requests;
 mod shard_consumer;
 mod shard_sync;

@@ -30,7 +30,7 @@ impl Standstill {
             let unfinished = lineage::unfinished_parents(lease, book);
             if !unfinished.is_empty() {
                 waiting.insert(lease.shard.clone(), unfinished);
-            } else if book.unmoved_for(&lease.shard, now) >= unclaimed_after {
+            } else if book.free_for(&lease.shard, now) >= unclaimed_after {
                 unclaimed.insert(lease.shard.clone());
             }
         }

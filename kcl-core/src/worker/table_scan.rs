@@ -42,6 +42,11 @@ impl TableScan {
         Self { context, running: None, interval, limit, started_at: now, next_at: now }
     }
 
+    /// The time between two scans, as the table's size is.
+    pub(super) fn interval(&self) -> Duration {
+        self.interval
+    }
+
     /// Asks for a scan at this time, if none is due before.
     pub(super) fn bring_forward_to(&mut self, time: Instant) {
         self.next_at = self.next_at.min(time);

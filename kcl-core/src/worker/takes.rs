@@ -6,20 +6,16 @@ use futures_util::future::{BoxFuture, try_join_all};
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
 use tokio::select;
-use tokio::time::Instant;
 
+use super::attempts::Attempts;
 use super::shard_consumer::Context;
 use crate::error::Result;
 use crate::lease::{HeldLease, Lease, LeaseChange, Taken};
 use crate::model::ShardKey;
-use crate::retry::{Retry, RetryDelays, within};
+use crate::retry::{RetryDelays, within};
 
 /// Leases taken at once. What one take teaches of other workers is heeded in the choice of the next.
 const TAKES_IN_FLIGHT_MAX: usize = 16;
-
-/// A lease that another write changes is tried this often between two scans: a busy owner's row moves all the time, and
-/// each lost race shows it anew.
-const LOST_RACES_MAX: u32 = 3;
 
 /// How long a lease is left alone that could not be taken for another reason than a lost race.
 const FAILED_TAKE_DELAYS: RetryDelays =
@@ -33,12 +29,9 @@ pub(super) struct Takes {
     context: Context,
     running: FuturesUnordered<BoxFuture<'static, Take>>,
     in_flight: BTreeSet<ShardKey>,
-    /// Races lost since the last scan.
-    lost_races: BTreeMap<ShardKey, u32>,
-    failed: BTreeMap<ShardKey, Failure>,
+    attempts: Attempts,
     /// Rows as takes would leave them whose answers are not known.
     in_doubt: BTreeMap<ShardKey, Lease>,
-    rng: fastrand::Rng,
 }
 
 /// A take that has ended.
@@ -48,21 +41,14 @@ pub(super) struct Take {
     pub(super) outcome: Result<Taken>,
 }
 
-struct Failure {
-    until: Instant,
-    retry: Retry,
-}
-
 impl Takes {
     pub(super) fn new(context: Context, rng: fastrand::Rng) -> Self {
         Self {
             context,
             running: FuturesUnordered::new(),
             in_flight: BTreeSet::new(),
-            lost_races: BTreeMap::new(),
-            failed: BTreeMap::new(),
+            attempts: Attempts::new(FAILED_TAKE_DELAYS, rng),
             in_doubt: BTreeMap::new(),
-            rng,
         }
     }
 
@@ -78,8 +64,7 @@ impl Takes {
 
     /// True if the lease should not be tried again for now.
     pub(super) fn is_barred(&self, shard: &ShardKey) -> bool {
-        self.lost_races.get(shard).is_some_and(|races| *races >= LOST_RACES_MAX)
-            || self.failed.get(shard).is_some_and(|failure| Instant::now() < failure.until)
+        self.attempts.is_barred(shard)
     }
 
     /// True if the row is what a take of ours left whose answer was lost.
@@ -89,7 +74,7 @@ impl Takes {
 
     /// A new scan: races lost before it say nothing any more.
     pub(super) fn forget_races(&mut self) {
-        self.lost_races.clear();
+        self.attempts.forget_races();
     }
 
     /// Begins to take a lease. `unseen_parents` are those of its parents whose rows no scan has shown.
@@ -103,26 +88,18 @@ impl Takes {
         let take = self.running.next().await?;
         let shard = &take.seen.shard;
         self.in_flight.remove(shard);
-        match &take.outcome {
-            Ok(taken) => {
-                self.failed.remove(shard);
-                self.in_doubt.remove(shard);
-                if matches!(taken, Taken::Lost(_)) {
-                    *self.lost_races.entry(shard.clone()).or_default() += 1;
-                }
+        if let Ok(taken) = &take.outcome {
+            self.in_doubt.remove(shard);
+            match taken {
+                Taken::Held(_) => self.attempts.succeed(shard),
+                Taken::Lost(_) => self.attempts.lose(shard),
             }
-            Err(_) => self.fail(&take.seen),
+        } else {
+            let change = LeaseChange::Take { by: self.context.settings.worker_id.clone() };
+            self.in_doubt.insert(shard.clone(), take.seen.after(&change));
+            self.attempts.fail(shard);
         }
         Some(take)
-    }
-
-    fn fail(&mut self, seen: &Lease) {
-        let change = LeaseChange::Take { by: self.context.settings.worker_id.clone() };
-        self.in_doubt.insert(seen.shard.clone(), seen.after(&change));
-        let now = Instant::now();
-        let retry = Retry::new(FAILED_TAKE_DELAYS, self.rng.u64(..));
-        let failure = self.failed.entry(seen.shard.clone()).or_insert(Failure { until: now, retry });
-        failure.until = now + failure.retry.next_delay();
     }
 }
 

@@ -17,6 +17,7 @@ pub(super) fn cases() -> Vec<Case<dyn LeaseStore>> {
         a_request_for_a_lease_that_java_moves_is_lost,
         a_hand_over_commits_and_moves_the_lease,
         a_hand_over_without_a_new_position_keeps_the_old_one,
+        a_hand_over_by_one_who_has_not_seen_the_request_leaves_its_mark,
         a_hand_over_to_one_who_does_not_ask_is_lost,
         a_take_and_a_release_end_a_request,
         a_lease_that_was_handed_over_is_taken_up,
@@ -124,6 +125,16 @@ async fn a_hand_over_without_a_new_position_keeps_the_old_one(store: Store) -> C
     let row = ask(&store, &row, "bob").await?;
     let change = hand_over("bob", None)?;
     update(&store, &row, &change).await?;
+    check_stored(&store, &row.after(&change)).await
+}
+
+/// The owner may know of the request from elsewhere than from the row as it last wrote it.
+async fn a_hand_over_by_one_who_has_not_seen_the_request_leaves_its_mark(store: Store) -> CaseResult {
+    let seen = create(&store, &owned_by("ada")?).await?;
+    let row = ask(&store, &seen, "bob").await?;
+    let change = hand_over("bob", None)?;
+    let moved = update(&store, &seen, &change).await?;
+    check_eq("that it is to be taken up", &moved.is_handed_over(), &true)?;
     check_stored(&store, &row.after(&change)).await
 }
 

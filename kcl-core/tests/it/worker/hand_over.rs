@@ -3,49 +3,16 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use kcl_core::lease::{HandOverRequest, Lease, LeaseChange, LeaseStore, RequestForm};
-use kcl_core::model::{Checkpoint, InitialPosition, ShardKey, WorkerId};
-use kcl_core::processor::{Checkpointer, ProcessorError, RecordBatch, RecordProcessor};
-use kcl_core::testing::{DeliveryOracle, Fault, LeaseCall};
+use kcl_core::model::{Checkpoint, InitialPosition, ShardKey};
+use kcl_core::testing::{Fault, LeaseCall};
 use kcl_core::worker::Ports;
 use kcl_core::{ErrorKind, WorkerSettings};
 use tokio::time::{Instant, sleep};
 
 use super::fleet::{Fleet, faulty_leases, secs, shard_id};
 use super::laggy::LaggyStore;
-
-/// Takes its time for each batch, and tells the oracle when it is done with it.
-struct Slow {
-    oracle: Arc<DeliveryOracle>,
-    batch_time: Duration,
-}
-
-#[async_trait]
-impl RecordProcessor for Slow {
-    async fn process_records(&mut self, batch: &RecordBatch, _: &Checkpointer) -> Result<(), ProcessorError> {
-        sleep(self.batch_time).await;
-        for record in &batch.records {
-            self.oracle.deliver(&batch.shard, record);
-        }
-        Ok(())
-    }
-}
-
-fn start_slow(fleet: &mut Fleet, name: &str, batch_time: Duration) {
-    let ports = fleet.ports();
-    start_slow_with(fleet, name, ports, batch_time);
-}
-
-fn start_slow_with(fleet: &mut Fleet, name: &str, ports: Ports, batch_time: Duration) {
-    let oracle = Arc::clone(&fleet.oracle);
-    let processors = move |_: &ShardKey| Slow { oracle: Arc::clone(&oracle), batch_time };
-    fleet.start_with(name, fleet.settings(name), ports, processors);
-}
-
-fn worker(name: &str) -> WorkerId {
-    WorkerId::new(name).unwrap()
-}
+use super::slow::{Slow, start_slow, start_slow_with, worker};
 
 async fn until_shares(fleet: &Fleet, expected: &[(&str, usize)]) {
     let share = |rows: &[Lease], name: &str| {
