@@ -84,8 +84,7 @@ pub enum Event<'a> {
         /// The shards that are not finished.
         unfinished: &'a [ShardId],
     },
-    /// A lease has been free for long, and this worker may not take it either: it is at its limit of leases, or has just
-    /// failed to read the shard.
+    /// A lease has been free for long: all workers are at their limit of leases, or have failed to read the shard.
     LeaseUnclaimed {
         /// The shard that nobody reads.
         shard: &'a ShardKey,

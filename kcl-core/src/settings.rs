@@ -49,11 +49,12 @@ pub struct WorkerSettings {
     /// the default interval.
     pub lease_read_units_per_second: u32,
     /// How long an owner that was asked for a lease may take to finish its batch and hand it over; then the lease is taken
-    /// from it. Default 30 s, as in the Java KCL 3.
+    /// from it. The same for all workers. Default 30 s, as in the Java KCL 3.
     pub hand_over_timeout: Duration,
     /// The time between two looks at the stream's shards; a shard's end brings one forward. Default 60 s.
     pub shard_sync_interval: Duration,
-    /// The most leases that this worker holds. Default: no limit. If all workers of a fleet are at their limit, the
+    /// The most leases that this worker holds. Default: no limit. The same for all workers: each takes the others to have its
+    /// own, and shares that differ for this reason stay uneven. If all workers of a fleet are at their limit, the
     /// other shards are not read; the event `LeaseUnclaimed` says so.
     pub max_leases_for_worker: usize,
     /// When positions are committed.

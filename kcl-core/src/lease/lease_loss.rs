@@ -7,7 +7,7 @@ use crate::model::WorkerId;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LeaseLoss {
-    /// No write succeeded for a failover time, so others may take the lease.
+    /// No write succeeded for nine tenths of a failover time, so others may soon take the lease.
     Expired,
     /// Another worker took it.
     TakenBy(WorkerId),
@@ -34,7 +34,7 @@ impl LeaseLoss {
 impl fmt::Display for LeaseLoss {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Expired => f.write_str("no write succeeded for a failover time"),
+            Self::Expired => f.write_str("no write succeeded for nine tenths of a failover time"),
             Self::TakenBy(worker) => write!(f, "worker '{worker}' took it"),
             Self::OwnerRemoved => f.write_str("somebody removed the owner from its row"),
             Self::RowGone => f.write_str("its row is gone"),

@@ -69,7 +69,7 @@
 //!   commit: what it has processed is not processed again.
 //!
 //! Between a take that is not a hand-over (2, from a live owner) and that owner's next write both may process the shard;
-//! the old owner can commit nothing. That is at most 0.6 of F.
+//! the old owner can commit nothing. That is at most 0.6 of F, or 0.9 if its writes hang.
 //!
 //! # What callers must guarantee
 //!

@@ -19,7 +19,7 @@ use crate::retry::Retry;
 pub(crate) enum Delivered {
     /// The processor returned `Ok`.
     Done,
-    /// It failed, and the worker is stopping, so it is not called again here. The next owner begins after the last
+    /// It failed, and the shard is about to be given away, so it is not called again here. The next owner begins after the last
     /// checkpoint.
     Stopped,
 }
@@ -32,7 +32,7 @@ pub(crate) struct Delivery {
     processor: Box<dyn RecordProcessor>,
     checkpointer: Arc<Checkpointer>,
     retry: Retry,
-    stopping: CancellationToken,
+    leaving: CancellationToken,
     /// A processor that was never asked to initialize is not told how it ends either.
     has_begun: bool,
 }
@@ -44,10 +44,10 @@ impl Delivery {
         checkpointer: Arc<Checkpointer>,
         events: Events,
         retry: Retry,
-        stopping: CancellationToken,
+        leaving: CancellationToken,
     ) -> Self {
         let calls = Calls { shard, events, watch: CallWatch::default() };
-        Self { calls, processor, checkpointer, retry, stopping, has_begun: false }
+        Self { calls, processor, checkpointer, retry, leaving, has_begun: false }
     }
 
     /// Reports calls that do not return, for ever. To be run by a task other than the one that makes them.
@@ -131,7 +131,7 @@ impl Delivery {
         self.report_failure(call, &error, Some(delay));
         select! {
             biased;
-            () = self.stopping.cancelled() => Some(Delivered::Stopped),
+            () = self.leaving.cancelled() => Some(Delivered::Stopped),
             () = sleep(delay) => None,
         }
     }

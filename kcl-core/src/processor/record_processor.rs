@@ -41,8 +41,8 @@ pub trait RecordProcessor: Send + 'static {
         Ok(())
     }
 
-    /// The worker is about to give the shard back, because it stops, or because it cannot read the shard: the last chance
-    /// to commit. An `Err` is reported, not tried again.
+    /// The worker is about to give the shard away, because it stops, because another worker that lacks shards asks for it, or
+    /// because it cannot read the shard: the last chance to commit. An `Err` is reported, not tried again.
     async fn shutdown_requested(&mut self, checkpointer: &Checkpointer) -> Result<(), ProcessorError> {
         let _ = checkpointer;
         Ok(())
