@@ -51,10 +51,17 @@ impl LeaseRequest {
 
     /// Asks, and waits for what becomes of it. When the worker stops the request is withdrawn. No write is left on its way.
     pub(super) async fn run(mut self) -> Result<Answer> {
-        match self.place().await? {
-            Some(answer) => Ok(answer),
-            None => self.watch().await,
+        let answer = match self.place().await {
+            Ok(None) => self.watch().await,
+            Ok(Some(answer)) => Ok(answer),
+            Err(error) => Err(error),
+        };
+        if self.context.stopping.is_cancelled() {
+            // Whatever it is, nobody acts upon it.
+            self.withdraw().await;
+            return Ok(Answer::Lost(None));
         }
+        answer
     }
 
     /// Writes the request into the row. An answer if there is nothing to wait for.
@@ -71,7 +78,6 @@ impl LeaseRequest {
                 Err(error) if error.is_retryable() && Instant::now() < deadline => {
                     self.report(&error);
                     if self.is_stopping_within(retry.next_delay()).await {
-                        self.withdraw().await;
                         return Ok(Some(Answer::Lost(None)));
                     }
                     continue;
@@ -95,7 +101,6 @@ impl LeaseRequest {
             let is_prompt = placed_at.elapsed() < PROMPT_TIME;
             let interval = if is_prompt { PROMPT_POLL_INTERVAL } else { PATIENT_POLL_INTERVAL };
             if self.is_stopping_within(interval).await {
-                self.withdraw().await;
                 return Ok(Answer::Lost(None));
             }
             let read = self.call(self.context.ports.leases.get(&self.seen.shard)).await;

@@ -74,9 +74,10 @@ impl Requests {
         self.attempts.is_barred(shard)
     }
 
-    /// True if the lease is to be taken, since its owner has not answered in time.
+    /// True if the lease is to be taken, since its owner has not answered the request that the row still holds.
     pub(super) fn is_overdue(&self, row: &Lease) -> bool {
-        row.owner.is_some() && self.overdue.get(&row.shard) == row.owner.as_ref()
+        let is_asked = row.requested_by() == Some(&self.context.settings.worker_id);
+        is_asked && self.overdue.get(&row.shard) == row.owner.as_ref()
     }
 
     /// A new scan: what was lost before it says nothing any more.
