@@ -63,8 +63,8 @@ pub(crate) struct Due {
 /// * Every worker makes the plan of the whole fleet, and carries out its own part of it. So workers that see the same
 ///   want different leases.
 /// * A lease that is asked for counts for the worker that asks. A worker that gives its leases back takes no share.
-/// * While leases are free, workers that would let them wait are left out: Java workers, and while leases have expired those
-///   that have just come, by whose own clocks nothing has. They get their share later.
+/// * While leases are free, workers that would let them wait are left out: Java workers, those that seem to have gone, and
+///   while leases have expired those that have just come, by whose own clocks nothing has. They get their share later.
 /// * A worker of which the others do not know takes or asks for a single lease, which makes it known.
 /// * Free leases that nobody claims are taken beyond the share: other workers may be at their limit, or unable to read
 ///   the shard.
@@ -201,16 +201,17 @@ impl<'a> Fleet<'a> {
     }
 
     /// Leaves out workers that would let free leases wait: those of the Java KCL, which look at the table every two failover
-    /// times, and where leases have expired those that have just come.
+    /// times, those that seem to have gone, and where leases have expired those that have just come.
     fn leave_out_the_slow(&mut self, situation: &Situation<'_>) {
         let Situation { book, me, now, .. } = *situation;
         if self.free.is_empty() {
             return;
         }
         let have_expired = self.free.iter().any(|lease| lease.owner.is_some());
-        let ours = std::mem::take(&mut self.ours);
+        let (ours, silent) = (std::mem::take(&mut self.ours), book.silent_owners());
         self.leave_out(|worker| {
-            worker != me && (!ours.contains(worker) || have_expired && !book.is_veteran(worker, now))
+            let is_new = have_expired && !book.is_veteran(worker, now);
+            worker != me && (!ours.contains(worker) || silent.contains(worker) || is_new)
         });
     }
 

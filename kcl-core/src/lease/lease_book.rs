@@ -8,6 +8,9 @@ use crate::model::{MonotonicTime, ShardKey, WorkerId};
 /// than they see the rows, and the rows expire for all of them at about the same time.
 const VETERAN_SHARE: f64 = 0.75;
 
+/// An owner renews each lease within six tenths of the failover time, and a scan may be a moment old.
+const SILENCE_SHARE: f64 = 0.75;
+
 /// A scan is no older than this share of the failover time.
 const STALENESS_SHARE: f64 = 0.25;
 
@@ -21,6 +24,8 @@ pub(crate) struct LeaseBook {
     entries: BTreeMap<ShardKey, Entry>,
     /// Since when each worker is seen to own a lease or to ask for one.
     known_since: BTreeMap<WorkerId, MonotonicTime>,
+    /// When the last scan was complete.
+    scanned_at: MonotonicTime,
 }
 
 #[derive(Debug, Clone)]
@@ -36,7 +41,12 @@ struct Entry {
 impl LeaseBook {
     /// An empty book. A lease whose row does not move for `failover_time` is expired.
     pub(crate) fn new(failover_time: Duration) -> Self {
-        Self { failover_time, entries: BTreeMap::new(), known_since: BTreeMap::new() }
+        Self {
+            failover_time,
+            entries: BTreeMap::new(),
+            known_since: BTreeMap::new(),
+            scanned_at: MonotonicTime::default(),
+        }
     }
 
     /// Takes in a whole scan that was complete at `now`. Rows that it did not show are forgotten.
@@ -52,6 +62,7 @@ impl LeaseBook {
         let there: BTreeSet<&WorkerId> =
             self.entries.values().flat_map(|entry| workers(&entry.lease)).collect();
         self.known_since.retain(|worker, _| there.contains(worker));
+        self.scanned_at = now;
     }
 
     /// Takes in one row, read or returned by a write at `now`.
@@ -118,6 +129,18 @@ impl LeaseBook {
     /// How long ago the row of a shard was last seen to move; zero if there is none.
     pub(crate) fn unmoved_for(&self, shard: &ShardKey, now: MonotonicTime) -> Duration {
         self.entries.get(shard).map_or(Duration::ZERO, |entry| now.saturating_since(entry.moved_at))
+    }
+
+    /// The owners of rows that all stood still for longer than a live owner lets them, as the last scan showed them: if they
+    /// have gone, their leases are about to expire, and they will not take any.
+    pub(crate) fn silent_owners(&self) -> BTreeSet<&WorkerId> {
+        let patience = self.failover_time.mul_f64(SILENCE_SHARE);
+        let is_silent = |entry: &Entry| self.scanned_at.saturating_since(entry.moved_at) > patience;
+        let owners = |silent: bool| {
+            let entries = self.entries.values().filter(move |entry| is_silent(entry) == silent);
+            entries.filter_map(|entry| entry.lease.owner.as_ref()).collect::<BTreeSet<_>>()
+        };
+        owners(true).difference(&owners(false)).copied().collect()
     }
 
     /// For how long anybody could have taken a lease that nobody owns, or whose owner has let it expire: its row has not moved,
@@ -233,6 +256,21 @@ mod tests {
         book.observe_scan(vec![made_again], at(101));
         book.observe_scan(vec![row.clone()], at(102));
         assert!(book.live_owner(&row.shard, at(112)).is_some(), "it moved at 102 at the latest");
+    }
+
+    #[test]
+    fn an_owner_is_silent_when_all_its_rows_stand_still() {
+        let mut book = LeaseBook::new(FAILOVER_TIME);
+        let (row, rival) = (owned(), WorkerId::new("rival").unwrap());
+        let mut other = row.clone();
+        other.shard = row.shard.sibling(&ShardId::new("shardId-1"));
+        book.observe_scan(vec![row.clone(), other.clone()], at(100));
+        book.observe_scan(vec![row.clone(), other.after(&LeaseChange::Renew)], at(108));
+        assert!(book.silent_owners().is_empty());
+        book.observe_scan(vec![row.clone(), other.after(&LeaseChange::Renew)], at(115));
+        assert!(book.silent_owners().is_empty(), "the second may have moved until 108");
+        book.observe_scan(vec![row, other.after(&LeaseChange::Renew)], at(116));
+        assert_eq!(book.silent_owners(), BTreeSet::from([&rival]));
     }
 
     #[test]
