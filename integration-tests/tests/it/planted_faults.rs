@@ -12,8 +12,8 @@ use clap::ValueEnum;
 use integration_tests::fleet_sim::{Class, Scenario, simulate_all};
 use kcl_core::PlantedFault;
 
-/// Seeds of the fixed set, for each class: as without a mistake.
-const SEEDS: u64 = 3;
+/// The seeds of each class that are tried until one catches the mistake.
+const SEEDS: u64 = 6;
 
 const DURATION: Duration = Duration::from_mins(2);
 

@@ -40,6 +40,10 @@ const PREPARE_RETRY_DELAYS: RetryDelays =
 /// may take it as a fair share has had time to.
 const UNCLAIMED_AFTER_SCANS: u32 = 3;
 
+/// While a lease has been free for less than this, the table is looked at twice as often: whoever gives one back often gives
+/// back more, and shares shift with each.
+const RESTLESS_TIME: Duration = Duration::from_secs(2);
+
 /// An unclaimed lease is reported a failover time later, when whoever could take it has done so.
 const UNCLAIMED_REPORT_FAILOVER_TIMES: u32 = 3;
 
@@ -185,6 +189,14 @@ impl Coordinator {
         let is_mine = |shard: &ShardKey| {
             consumers.holds(shard) || takes.is_in_flight(shard) || requests.is_in_flight(shard)
         };
+        let is_free = |lease: &Lease| {
+            !lease.is_finished()
+                && book.live_owner(&lease.shard, now).is_none()
+                && lineage::unfinished_parents(lease, book).is_empty()
+        };
+        if book.leases().any(|lease| is_free(lease) && book.free_for(&lease.shard, now) < RESTLESS_TIME) {
+            self.scan.bring_forward_to(Instant::now() + self.scan.interval() / 2);
+        }
         let twin = namesakes.look(book, me, is_mine, now);
         standstill.report(book, now, settings.failover_time * UNCLAIMED_REPORT_FAILOVER_TIMES, events);
         twin.map_or(Ok(()), |shard| Err(self.namesake(&shard)))

@@ -1,7 +1,6 @@
 //! Whole workers on the in-memory backend, under paused time: what users are promised, one file for each topic.
 
 mod busy_shares;
-mod chaos;
 mod checkpointing;
 mod commits;
 mod failures;
