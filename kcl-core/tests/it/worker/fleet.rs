@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use kcl_core::lease::{Consistency, Lease, LeaseStore};
 use kcl_core::memory::{MemoryKinesis, MemoryLeaseStore, PutRecordOutput};
-use kcl_core::model::{Checkpoint, RecordPosition, Shard, ShardId, ShardKey, StreamId, WorkerId};
+use kcl_core::model::{Checkpoint, RecordPosition, ShardId, ShardKey, StreamId, WorkerId};
 use kcl_core::processor::{
     Checkpointer, ProcessorError, ProcessorFactory, RecordBatch, RecordProcessor, ShardStart,
 };
@@ -164,10 +164,6 @@ impl Fleet {
             self.kinesis.put_record(&self.stream, "one", Some(0), data).unwrap();
         self.oracle.put("one", &shard_id, &sequence_number);
         Checkpoint::At(RecordPosition { sequence_number, sub_sequence_number: 0 })
-    }
-
-    pub(super) fn open_shards(&self) -> Vec<Shard> {
-        self.kinesis.shards(&self.stream).unwrap().into_iter().filter(Shard::is_open).collect()
     }
 
     /// Splits an open shard in the middle.
