@@ -215,6 +215,34 @@ fn what_has_expired_is_not_left_to_a_worker_that_has_just_come() {
 }
 
 #[test]
+fn what_is_free_is_not_left_to_a_worker_that_has_fallen_silent() {
+    let mut book = book(&[None, None, Some(0), Some(1)]);
+    let mut rows: Vec<Lease> = book.leases().cloned().collect();
+    rows[2] = rows[2].after(&LeaseChange::Renew);
+    book.observe_scan(rows, at(108));
+    let me = worker(0);
+    let due = due_leases(&Situation { now: at(108), ..situation(&book, &me) });
+    assert_eq!(due.take.len(), 2, "worker 1 has not renewed for 8 of 10 s");
+}
+
+#[test]
+fn what_is_free_is_not_left_to_java() {
+    let mut book = book(&[None, None, Some(0), Some(1)]);
+    let java = Lease { hand_over_owner: None, ..book.get(&shard(3)).unwrap().clone() };
+    book.observe(java, NOW);
+    assert_eq!(due(&book, 0).take.len(), 2);
+}
+
+#[test]
+fn owners_are_asked_by_turns() {
+    let many: Vec<Option<usize>> = [vec![Some(1); 30], vec![Some(2); 30]].concat();
+    let book = book(&many);
+    let asks = due(&book, 0).ask;
+    let owner = |shard: &ShardKey| book.get(shard).unwrap().owner.clone().unwrap();
+    assert_eq!([owner(&asks[0]), owner(&asks[1]), owner(&asks[2])], [worker(1), worker(2), worker(1)]);
+}
+
+#[test]
 fn those_who_wait_for_expired_leases_share_them() {
     let mut book = book(&[Some(9); 4]);
     ask(&mut book, 0, &shard(0));
