@@ -2,6 +2,7 @@
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
+use futures_util::future::try_join;
 
 use super::lease_row::{LEASE_KEY, string};
 use crate::error::{Error, ErrorKind, Result};
@@ -22,16 +23,17 @@ const LED_STATES: [&str; 2] = ["CLIENT_VERSION_3X", "CLIENT_VERSION_3X_WITH_ROLL
 /// nothing: most fleets have none, and permission to read that other table is not asked for.
 pub(super) async fn check(client: &Client, lease_table: &str) -> Result<()> {
     let former_table = format!("{lease_table}-CoordinatorState");
-    for (table, key) in [(lease_table, LEASE_KEY), (former_table.as_str(), "key")] {
+    let look = async |table: &str, key: &str| {
         let request = client.get_item().table_name(table).key(key, string(STATE_ROW)).consistent_read(true);
         let item = request.send().await.ok().and_then(|output| output.item).unwrap_or_default();
-        if let Some(AttributeValue::S(state)) = item.get(STATE)
-            && LED_STATES.contains(&state.as_str())
-        {
-            return Err(refused(lease_table, table, state));
+        match item.get(STATE) {
+            Some(AttributeValue::S(state)) if LED_STATES.contains(&state.as_str()) => {
+                Err(refused(lease_table, table, state))
+            }
+            _ => Ok(()),
         }
-    }
-    Ok(())
+    };
+    try_join(look(lease_table, LEASE_KEY), look(&former_table, "key")).await.map(|_| ())
 }
 
 fn refused(lease_table: &str, table: &str, state: &str) -> Error {

@@ -101,6 +101,15 @@ pub(crate) fn due_leases(situation: &Situation<'_>) -> Due {
     due
 }
 
+/// True if a lease that may be consumed has been free for less than `time`.
+pub(crate) fn has_just_come_free(book: &LeaseBook, time: Duration, now: MonotonicTime) -> bool {
+    book.leases().filter(|lease| !lease.is_finished()).any(|lease| {
+        book.live_owner(&lease.shard, now).is_none()
+            && book.free_for(&lease.shard, now) < time
+            && lineage::unfinished_parents(lease, book).is_empty()
+    })
+}
+
 /// One lease of each owner after the other, so that one owner that is slow does not hold up what others would hand over.
 fn by_turns(asks: Vec<(&WorkerId, ShardKey)>) -> Vec<ShardKey> {
     let mut turns: BTreeMap<&WorkerId, usize> = BTreeMap::new();

@@ -106,7 +106,7 @@ impl HeldLease {
                     return Ok(Taken::Held(Arc::new(lease)));
                 }
                 Ok(Written::Lost(row)) => return Ok(Taken::Lost(row)),
-                Ok(Written::Refused) => return Ok(Taken::Lost(None)),
+                Ok(Written::Refused) => return Err(lease.refused_error()),
                 Err(error) if !error.is_retryable() || attempt == TAKE_ATTEMPTS_MAX => return Err(error),
                 Err(_) => attempt += 1,
             }
@@ -248,7 +248,8 @@ impl HeldLease {
                 self.lose(LeaseLoss::read_off(row.as_deref(), &self.worker));
                 Err(self.lost_error())
             }
-            Written::Applied | Written::Refused => Ok(()),
+            Written::Refused => Err(self.refused_error()),
+            Written::Applied => Ok(()),
         }
     }
 
@@ -313,6 +314,12 @@ impl HeldLease {
         // The first is what ended it.
         let _later = self.loss.set(loss);
         self.ended.cancel();
+    }
+
+    /// Only a hand-over answers a request, so no other write should come here; if one does, it has not been made.
+    fn refused_error(&self) -> Error {
+        let message = format!("the row of shard {} no longer permits this write", self.shard());
+        Error::new(ErrorKind::Transient, message)
     }
 
     fn lost_error(&self) -> Error {

@@ -17,7 +17,7 @@ use super::takes::{Take, Takes};
 use super::worker::Ports;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, Events};
-use crate::lease::assignment::{Due, Situation, Stance, due_leases};
+use crate::lease::assignment::{Due, Situation, Stance, due_leases, has_just_come_free};
 use crate::lease::{Lease, LeaseBook, NamesakeWatch, Taken, lineage};
 use crate::model::{MonotonicTime, ShardKey};
 use crate::planted::PlantedFault;
@@ -186,18 +186,10 @@ impl Coordinator {
         requests.forget_races();
         sync.look(book, now);
         self.is_introduced = book.leases().any(|row| row.is_owned_by(me) || row.requested_by() == Some(me));
-        let is_mine = |shard: &ShardKey| {
-            consumers.holds(shard) || takes.is_in_flight(shard) || requests.is_in_flight(shard)
-        };
-        let is_free = |lease: &Lease| {
-            !lease.is_finished()
-                && book.live_owner(&lease.shard, now).is_none()
-                && lineage::unfinished_parents(lease, book).is_empty()
-        };
-        if book.leases().any(|lease| is_free(lease) && book.free_for(&lease.shard, now) < RESTLESS_TIME) {
+        if has_just_come_free(book, RESTLESS_TIME, now) {
             self.scan.bring_forward_to(Instant::now() + self.scan.interval() / 2);
         }
-        let twin = namesakes.look(book, me, is_mine, now);
+        let twin = namesakes.look(book, me, |shard| is_mine(consumers, takes, requests, shard), now);
         standstill.report(book, now, settings.failover_time * UNCLAIMED_REPORT_FAILOVER_TIMES, events);
         twin.map_or(Ok(()), |shard| Err(self.namesake(&shard)))
     }
@@ -256,13 +248,9 @@ impl Coordinator {
         self.takes.start(lease, unseen_parents);
     }
 
-    fn is_mine(&self, shard: &ShardKey) -> bool {
-        self.consumers.holds(shard) || self.takes.is_in_flight(shard) || self.requests.is_in_flight(shard)
-    }
-
     fn stance(&self, lease: &Lease) -> Stance {
         let shard = &lease.shard;
-        if self.is_mine(shard) {
+        if is_mine(&self.consumers, &self.takes, &self.requests, shard) {
             return Stance::Mine;
         }
         let waits =
@@ -383,4 +371,9 @@ impl Coordinator {
     fn now(&self) -> MonotonicTime {
         MonotonicTime::from_start(self.started_at.elapsed())
     }
+}
+
+/// True if this worker has the lease, or is about to.
+fn is_mine(consumers: &Consumers, takes: &Takes, requests: &Requests, shard: &ShardKey) -> bool {
+    consumers.holds(shard) || takes.is_in_flight(shard) || requests.is_in_flight(shard)
 }

@@ -10,7 +10,7 @@ use crate::lease::{Consistency, Lease};
 use crate::retry::within;
 use crate::settings::WorkerSettings;
 
-/// No scan takes longer: a hundred thousand rows take some ten seconds.
+/// No scan takes longer, unless half a failover time is: a hundred thousand rows take some ten seconds.
 pub(super) const SCAN_TIMEOUT_MAX: Duration = Duration::from_secs(30);
 
 /// A scan is given up after this share of the failover time, since nothing is seen to expire meanwhile. One that needed

@@ -232,6 +232,22 @@ fn what_is_free_is_not_left_to_java() {
 }
 
 #[test]
+fn only_what_may_be_consumed_comes_free() {
+    let mut book = book(&[Some(0), Some(1)]);
+    book.observe(Lease::unowned(shard(2), Checkpoint::TrimHorizon, vec![shard(0).shard_id]), NOW);
+    let two_secs = Duration::from_secs(2);
+    assert!(!has_just_come_free(&book, two_secs, NOW), "the child waits for its parent");
+    change(&mut book, &shard(1), &LeaseChange::Release, at(105));
+    assert!(has_just_come_free(&book, two_secs, at(106)));
+    assert!(!has_just_come_free(&book, two_secs, at(107)), "nobody wants it");
+    let children = vec![shard(2).shard_id];
+    let end = LeaseChange::Checkpoint { checkpoint: Checkpoint::ShardEnd, children };
+    change(&mut book, &shard(0), &end, at(108));
+    assert!(has_just_come_free(&book, two_secs, at(109)), "the parent has ended");
+    assert!(!has_just_come_free(&book, two_secs, at(110)));
+}
+
+#[test]
 fn owners_are_asked_by_turns() {
     let many: Vec<Option<usize>> = [vec![Some(1); 30], vec![Some(2); 30]].concat();
     let book = book(&many);

@@ -1,17 +1,14 @@
 //! No shard stands still for longer than it must, and no worker is left without a share.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use async_trait::async_trait;
-use kcl_core::lease::{
-    Conditional, Consistency, HandOverRequest, Lease, LeaseChange, LeaseStore, RequestForm,
-};
-use kcl_core::model::{Checkpoint, ShardKey, WorkerId};
+use kcl_core::lease::{Consistency, HandOverRequest, Lease, LeaseChange, RequestForm};
+use kcl_core::model::{Checkpoint, ShardKey};
 use kcl_core::processor::{ProcessorFactory, RecordProcessor};
 use kcl_core::testing::{Fault, LeaseCall};
-use kcl_core::worker::Ports;
-use kcl_core::{ErrorKind, Result, WorkerSettings};
+use kcl_core::{ErrorKind, WorkerSettings};
 use tokio::time::{Instant, sleep};
 
 use super::fleet::{Fleet, faulty_leases, secs, shard_id};
@@ -68,45 +65,6 @@ async fn children_that_have_waited_for_long_are_not_reported_as_unclaimed() {
     assert_eq!(fleet.count_events("LeaseUnclaimed"), 0);
 }
 
-/// A scan takes longer than a write, as it does.
-#[derive(Debug)]
-struct SlowScans {
-    inner: Arc<dyn LeaseStore>,
-    time: Duration,
-}
-
-#[async_trait]
-impl LeaseStore for SlowScans {
-    async fn prepare(&self) -> Result<()> {
-        self.inner.prepare().await
-    }
-
-    async fn list(&self, consistency: Consistency) -> Result<Vec<Lease>> {
-        sleep(self.time).await;
-        self.inner.list(consistency).await
-    }
-
-    async fn get(&self, shard: &ShardKey) -> Result<Option<Lease>> {
-        self.inner.get(shard).await
-    }
-
-    async fn create(&self, lease: &Lease) -> Result<Conditional> {
-        self.inner.create(lease).await
-    }
-
-    async fn update(&self, seen: &Lease, change: &LeaseChange) -> Result<Conditional> {
-        self.inner.update(seen, change).await
-    }
-
-    async fn request(&self, seen: &Lease, by: Option<&WorkerId>) -> Result<Conditional> {
-        self.inner.request(seen, by).await
-    }
-
-    async fn delete(&self, seen: &Lease) -> Result<bool> {
-        self.inner.delete(seen).await
-    }
-}
-
 /// Panics for one shard, always.
 struct Poisoned<P>(P);
 
@@ -120,8 +78,11 @@ impl<P: ProcessorFactory> ProcessorFactory for Poisoned<P> {
 #[tokio::test(start_paused = true)]
 async fn a_shard_that_nobody_can_process_does_not_keep_a_newcomer_from_its_share() {
     let mut fleet = Fleet::new(9);
-    let leases = Arc::new(SlowScans { inner: Arc::clone(&fleet.leases), time: Duration::from_millis(50) });
-    let ports = Ports { leases, ..fleet.ports() };
+    // A scan takes longer than a write, as it does.
+    let ports = faulty_leases(&fleet, |call| match call {
+        LeaseCall::List(_) => Fault::Delay(Duration::from_millis(50)),
+        _ => Fault::None,
+    });
     fleet.start_with("a", fleet.settings("a"), ports.clone(), Poisoned(fleet.recorder()));
     sleep(secs(100)).await;
     fleet.start_with("b", fleet.settings("b"), ports, Poisoned(fleet.recorder()));
@@ -343,4 +304,32 @@ async fn an_owner_that_learned_of_a_request_by_a_scan_leaves_the_mark_of_the_han
     assert_eq!(fleet.count_events("LeaseHandedOver"), 2);
     let unmarked = unmarked.lock().unwrap();
     assert!(unmarked.is_empty(), "hand-overs without the mark: {unmarked:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_table_is_looked_at_twice_as_often_while_a_lease_has_just_come_free() {
+    let mut fleet = Fleet::new(2);
+    let looks = Arc::new(AtomicUsize::new(0));
+    let seen = Arc::clone(&looks);
+    let ports = faulty_leases(&fleet, move |call| {
+        seen.fetch_add(
+            usize::from(matches!(call, LeaseCall::List(Consistency::Eventual))),
+            Ordering::Relaxed,
+        );
+        Fault::None
+    });
+    let settings = WorkerSettings { max_leases_for_worker: 1, ..fleet.settings("a") };
+    fleet.start_with("a", settings, ports, fleet.recorder());
+    fleet.start("b");
+    sleep(secs(10)).await;
+    let looks_in_two_seconds = async || {
+        let before = looks.load(Ordering::Relaxed);
+        sleep(secs(2)).await;
+        looks.load(Ordering::Relaxed) - before
+    };
+    assert_eq!(looks_in_two_seconds().await, 4);
+    fleet.stop("b").await;
+    assert!((7..=8).contains(&looks_in_two_seconds().await), "what it gives back is too much for a");
+    sleep(secs(1)).await;
+    assert_eq!(looks_in_two_seconds().await, 4);
 }
