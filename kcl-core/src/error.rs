@@ -19,6 +19,9 @@ pub enum ErrorKind {
     Throttled,
     /// A shard iterator is older than its five minutes, or no longer valid. Get a new one and go on.
     IteratorExpired,
+    /// Another subscription of the same consumer holds the shard, or did until seconds ago; or a stream or consumer is just
+    /// being created. Expected after a move of a shard: wait some seconds and try again.
+    InUse,
     /// The stream, shard or table does not exist, or no longer does.
     NotFound,
     /// The lease belongs to somebody else now. Stop working on the shard.
@@ -57,7 +60,7 @@ impl Error {
 
     /// True if the same call may succeed later without anybody's help.
     pub fn is_retryable(&self) -> bool {
-        matches!(self.kind, ErrorKind::Transient | ErrorKind::Throttled)
+        matches!(self.kind, ErrorKind::Transient | ErrorKind::Throttled | ErrorKind::InUse)
     }
 }
 

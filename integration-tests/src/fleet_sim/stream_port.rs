@@ -4,9 +4,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use kcl_core::Result;
 use kcl_core::memory::MemoryKinesis;
-use kcl_core::model::{ShardKey, StreamId, Timestamp};
+use kcl_core::model::{ConsumerArn, ShardKey, StreamArn, StreamId, Timestamp};
 use kcl_core::stream::{
-    GetRecordsOutput, IteratorPosition, Kinesis, ShardIterator, ShardPage, ShardPageToken,
+    ConsumerDescription, ConsumerRef, GetRecordsOutput, IteratorPosition, Kinesis, ShardIterator, ShardPage,
+    ShardPageRequest, StreamDescription, Subscription,
 };
 use tokio::time::sleep;
 
@@ -41,7 +42,7 @@ impl Kinesis for StreamPort {
         self.kinesis.now()
     }
 
-    async fn list_shards(&self, stream: &StreamId, page: Option<&ShardPageToken>) -> Result<ShardPage> {
+    async fn list_shards(&self, stream: &StreamId, page: &ShardPageRequest) -> Result<ShardPage> {
         self.call(self.kinesis.list_shards(stream, page)).await
     }
 
@@ -55,5 +56,30 @@ impl Kinesis for StreamPort {
 
     async fn get_records(&self, iterator: &ShardIterator, limit: u32) -> Result<GetRecordsOutput> {
         self.call(self.kinesis.get_records(iterator, limit)).await
+    }
+
+    async fn describe_stream(&self, stream: &StreamId) -> Result<StreamDescription> {
+        self.call(self.kinesis.describe_stream(stream)).await
+    }
+
+    async fn subscribe_to_shard(
+        &self,
+        consumer: &ConsumerArn,
+        shard: &ShardKey,
+        position: &IteratorPosition,
+    ) -> Result<Box<dyn Subscription>> {
+        self.call(self.kinesis.subscribe_to_shard(consumer, shard, position)).await
+    }
+
+    async fn register_consumer(&self, stream: &StreamArn, name: &str) -> Result<ConsumerDescription> {
+        self.call(self.kinesis.register_consumer(stream, name)).await
+    }
+
+    async fn describe_consumer(&self, consumer: &ConsumerRef) -> Result<ConsumerDescription> {
+        self.call(self.kinesis.describe_consumer(consumer)).await
+    }
+
+    async fn deregister_consumer(&self, consumer: &ConsumerArn) -> Result<()> {
+        self.call(self.kinesis.deregister_consumer(consumer)).await
     }
 }

@@ -23,7 +23,7 @@ use ferrokinesis::store::StoreOptions;
 use kcl_core::aws::{AwsKinesis, DynamoDbLeaseStore};
 use kcl_core::lease::LeaseStore;
 use kcl_core::model::{SequenceNumber, Shard, ShardId, StreamId};
-use kcl_core::stream::Kinesis;
+use kcl_core::stream::{Kinesis, ShardPageRequest};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
@@ -175,7 +175,7 @@ impl Backend {
 
     /// All shards that the stream lists, ordered by id.
     pub(crate) async fn shards(&self, stream: &StreamId) -> Vec<Shard> {
-        let mut page = self.kinesis().list_shards(stream, None).await.unwrap();
+        let mut page = self.kinesis().list_shards(stream, &ShardPageRequest::ALL).await.unwrap();
         assert_eq!(page.next, None, "a test needs no stream of several pages");
         page.shards.sort_by(|one, other| one.shard_id.cmp(&other.shard_id));
         page.shards

@@ -11,10 +11,12 @@ use super::endpoint::Endpoint;
 use super::error::ErrorContext;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{
-    HashKeyRange, Record, RecordPosition, SequenceNumber, Shard, ShardId, ShardKey, StreamId, Timestamp,
+    ConsumerArn, HashKeyRange, Record, RecordPosition, SequenceNumber, Shard, ShardId, ShardKey, StreamArn,
+    StreamId, Timestamp,
 };
 use crate::stream::{
-    ChildShard, GetRecordsOutput, IteratorPosition, Kinesis, ShardIterator, ShardPage, ShardPageToken,
+    ChildShard, ConsumerDescription, ConsumerRef, GetRecordsOutput, IteratorPosition, Kinesis, ShardIterator,
+    ShardPage, ShardPageRequest, ShardPageToken, StreamDescription, Subscription,
 };
 
 /// [`Kinesis`] over the AWS SDK. Streams are addressed by name, in the account and region of the client.
@@ -45,12 +47,12 @@ impl Kinesis for AwsKinesis {
         Timestamp::default().saturating_add(since_epoch)
     }
 
-    async fn list_shards(&self, stream: &StreamId, page: Option<&ShardPageToken>) -> Result<ShardPage> {
+    async fn list_shards(&self, stream: &StreamId, page: &ShardPageRequest) -> Result<ShardPage> {
         let request = self.client.list_shards();
         // The token stands for the stream; the service refuses a request with both.
         let request = match page {
-            None => request.stream_name(stream.name()),
-            Some(token) => request.next_token(&token.0),
+            ShardPageRequest::First(_) => request.stream_name(stream.name()),
+            ShardPageRequest::Next(token) => request.next_token(&token.0),
         };
         let call = format!("ListShards of stream '{stream}'");
         let output = request.send().await.map_err(|error| self.errors.error(&call, &error))?;
@@ -112,6 +114,31 @@ impl Kinesis for AwsKinesis {
             children: read_all(&call, children, child_shard)?,
         })
     }
+
+    async fn describe_stream(&self, _stream: &StreamId) -> Result<StreamDescription> {
+        Err(Error::new(ErrorKind::Refused, "not there yet"))
+    }
+
+    async fn subscribe_to_shard(
+        &self,
+        _consumer: &ConsumerArn,
+        _shard: &ShardKey,
+        _position: &IteratorPosition,
+    ) -> Result<Box<dyn Subscription>> {
+        Err(Error::new(ErrorKind::Refused, "not there yet"))
+    }
+
+    async fn register_consumer(&self, _stream: &StreamArn, _name: &str) -> Result<ConsumerDescription> {
+        Err(Error::new(ErrorKind::Refused, "not there yet"))
+    }
+
+    async fn describe_consumer(&self, _consumer: &ConsumerRef) -> Result<ConsumerDescription> {
+        Err(Error::new(ErrorKind::Refused, "not there yet"))
+    }
+
+    async fn deregister_consumer(&self, _consumer: &ConsumerArn) -> Result<()> {
+        Err(Error::new(ErrorKind::Refused, "not there yet"))
+    }
 }
 
 /// Reads each item of an answer to `call`, which the error names.
@@ -160,7 +187,8 @@ fn record(record: sdk::Record) -> Result<Record> {
     };
     Ok(Record {
         position: RecordPosition { sequence_number, sub_sequence_number: 0 },
-        partition_key: record.partition_key.unwrap_or_default(),
+        partition_key: record.partition_key.unwrap_or_default().into(),
+        explicit_hash_key: None,
         approximate_arrival: Timestamp::from_millis(arrival),
         data: Bytes::from(record.data.into_inner()),
     })

@@ -2,9 +2,11 @@
 //!
 //! Nothing here waits, reads a clock, draws a random number or knows a service.
 
+mod arn;
 mod checkpoint;
 mod hash_key_range;
 mod initial_position;
+mod partition_key;
 mod record;
 mod sequence_number;
 mod shard;
@@ -13,9 +15,11 @@ mod stream_id;
 mod time;
 mod worker_id;
 
+pub use arn::{ConsumerArn, StreamArn};
 pub use checkpoint::{Checkpoint, RecordPosition};
 pub use hash_key_range::HashKeyRange;
 pub use initial_position::InitialPosition;
+pub use partition_key::PartitionKey;
 pub use record::Record;
 pub use sequence_number::SequenceNumber;
 pub use shard::Shard;

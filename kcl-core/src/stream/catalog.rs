@@ -1,5 +1,5 @@
-use super::Kinesis;
 use super::kinesis::REQUEST_TIMEOUT;
+use super::{Kinesis, ShardPageRequest};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Shard, StreamId};
 use crate::retry::within;
@@ -13,17 +13,17 @@ const PAGES_MAX: usize = 1_000;
 /// The listing is not a snapshot: a reshard that happens meanwhile may show a parent as open next to its child.
 pub(crate) async fn list_all_shards(kinesis: &dyn Kinesis, stream: &StreamId) -> Result<Vec<Shard>> {
     let mut shards = Vec::new();
-    let mut token = None;
+    let mut request = ShardPageRequest::ALL;
     for _ in 0..PAGES_MAX {
-        let call = kinesis.list_shards(stream, token.as_ref());
+        let call = kinesis.list_shards(stream, &request);
         let page = within(REQUEST_TIMEOUT, "ListShards", call).await?;
         shards.extend(page.shards);
-        token = page.next;
-        if token.is_none() {
+        let Some(token) = page.next else {
             shards.sort_by(|a, b| a.shard_id.cmp(&b.shard_id));
             shards.dedup_by(|a, b| a.shard_id == b.shard_id);
             return Ok(shards);
-        }
+        };
+        request = ShardPageRequest::Next(token);
     }
     Err(Error::new(
         ErrorKind::Corrupt,

@@ -3,8 +3,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+use super::{ConsumerDescription, ConsumerRef, ShardPage, ShardPageRequest, StreamDescription, Subscription};
 use crate::error::Result;
-use crate::model::{HashKeyRange, Record, SequenceNumber, Shard, ShardId, ShardKey, StreamId, Timestamp};
+use crate::model::{
+    ConsumerArn, HashKeyRange, Record, SequenceNumber, ShardId, ShardKey, StreamArn, StreamId, Timestamp,
+};
 
 /// A call that takes longer is given up, and made again: the Java KCL's `kinesisRequestTimeout`.
 pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
@@ -18,6 +21,7 @@ pub const GET_RECORDS_MAX: u32 = 10_000;
 ///
 /// Errors, for every method: [`Transient`](crate::ErrorKind::Transient) and
 /// [`Throttled`](crate::ErrorKind::Throttled) if the same call may succeed later;
+/// [`InUse`](crate::ErrorKind::InUse) if a stream, a consumer or a subscription must first reach another state;
 /// [`NotFound`](crate::ErrorKind::NotFound) if the stream or the shard does not exist;
 /// [`Refused`](crate::ErrorKind::Refused) for missing permissions and for arguments that can never succeed.
 #[async_trait]
@@ -31,11 +35,16 @@ pub trait Kinesis: fmt::Debug + Send + Sync + 'static {
     /// It is not more than a few seconds ahead of the service's clock.
     fn now(&self) -> Timestamp;
 
-    /// One page of the stream's shards, open ones and closed ones whose records are not all trimmed.
+    /// The stream's full name and state.
+    async fn describe_stream(&self, stream: &StreamId) -> Result<StreamDescription>;
+
+    /// One page of the stream's shards that the filter lets through. Without a filter: open ones, and closed ones whose
+    /// records are not all trimmed. Fails with [`Transient`](crate::ErrorKind::Transient) if the token of a page is
+    /// older than five minutes; the listing must start again.
     ///
     /// # To ensure correctness
     /// Following `next` until it is `None` visits every such shard at least once.
-    async fn list_shards(&self, stream: &StreamId, page: Option<&ShardPageToken>) -> Result<ShardPage>;
+    async fn list_shards(&self, stream: &StreamId, page: &ShardPageRequest) -> Result<ShardPage>;
 
     /// A place in a shard from which to read.
     ///
@@ -56,6 +65,32 @@ pub trait Kinesis: fmt::Debug + Send + Sync + 'static {
     /// # To ensure correctness
     /// `next` is `None` only if the shard is closed and `records` are its last ones.
     async fn get_records(&self, iterator: &ShardIterator, limit: u32) -> Result<GetRecordsOutput>;
+
+    /// Opens a subscription of a registered consumer to a shard. The service ends it after five minutes.
+    ///
+    /// Fails with [`InUse`](crate::ErrorKind::InUse) within five seconds of the last successful call for this consumer
+    /// and shard, whoever made it. After that the new subscription takes over, and the one before fails with the same
+    /// error.
+    ///
+    /// # To ensure correctness
+    /// A subscription from [`IteratorPosition::Latest`] delivers every record put after this call has returned.
+    async fn subscribe_to_shard(
+        &self,
+        consumer: &ConsumerArn,
+        shard: &ShardKey,
+        position: &IteratorPosition,
+    ) -> Result<Box<dyn Subscription>>;
+
+    /// Registers a consumer, which may subscribe once it is active. Fails with [`InUse`](crate::ErrorKind::InUse) if
+    /// there is one of this name, and with [`Throttled`](crate::ErrorKind::Throttled) if the stream has as many
+    /// consumers as it may have.
+    async fn register_consumer(&self, stream: &StreamArn, name: &str) -> Result<ConsumerDescription>;
+
+    /// A registered consumer. Fails with [`NotFound`](crate::ErrorKind::NotFound) if there is none.
+    async fn describe_consumer(&self, consumer: &ConsumerRef) -> Result<ConsumerDescription>;
+
+    /// Takes back a registration, and ends all its subscriptions.
+    async fn deregister_consumer(&self, consumer: &ConsumerArn) -> Result<()>;
 }
 
 /// An opaque place in a shard. The service lets it expire after five minutes.
@@ -67,7 +102,7 @@ pub struct ShardIterator {
     pub token: String,
 }
 
-/// The five iterator types of `GetShardIterator`.
+/// The five iterator types of `GetShardIterator`, which are the starting positions of `SubscribeToShard`, too.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum IteratorPosition {
     /// The oldest record that the shard still keeps.
@@ -117,16 +152,3 @@ pub struct ChildShard {
     /// The hash keys that fall into it.
     pub hash_key_range: HashKeyRange,
 }
-
-/// One page of `ListShards`.
-#[derive(Debug, Clone)]
-pub struct ShardPage {
-    /// The shards of this page.
-    pub shards: Vec<Shard>,
-    /// Where the next page starts; `None` after the last one.
-    pub next: Option<ShardPageToken>,
-}
-
-/// An opaque place in a listing of shards.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ShardPageToken(pub String);

@@ -176,7 +176,8 @@ mod tests {
         let sequence_number = sequence_number.parse().unwrap();
         Record {
             position: RecordPosition { sequence_number, sub_sequence_number: 0 },
-            partition_key: "key".to_owned(),
+            partition_key: "key".into(),
+            explicit_hash_key: None,
             approximate_arrival: Timestamp::default(),
             data: Bytes::new(),
         }

@@ -5,8 +5,11 @@ use async_trait::async_trait;
 
 use super::Fault;
 use crate::error::Result;
-use crate::model::{ShardKey, StreamId, Timestamp};
-use crate::stream::{GetRecordsOutput, IteratorPosition, Kinesis, ShardIterator, ShardPage, ShardPageToken};
+use crate::model::{ConsumerArn, ShardKey, StreamArn, StreamId, Timestamp};
+use crate::stream::{
+    ConsumerDescription, ConsumerRef, GetRecordsOutput, IteratorPosition, Kinesis, ShardIterator, ShardPage,
+    ShardPageRequest, StreamDescription, Subscription, SubscriptionEvent,
+};
 
 /// A call on its way to Kinesis.
 #[derive(Debug, Clone, Copy)]
@@ -17,12 +20,33 @@ pub enum KinesisCall<'a> {
     GetShardIterator(&'a ShardKey, &'a IteratorPosition),
     /// [`Kinesis::get_records`].
     GetRecords(&'a ShardIterator),
+    /// [`Kinesis::subscribe_to_shard`].
+    SubscribeToShard(&'a ShardKey, &'a IteratorPosition),
+    /// [`Subscription::next_event`] of a subscription to this shard.
+    NextEvent(&'a ShardKey),
+    /// [`Kinesis::describe_stream`].
+    DescribeStream(&'a StreamId),
+    /// [`Kinesis::register_consumer`] with this name.
+    RegisterConsumer(&'a str),
+    /// [`Kinesis::describe_consumer`].
+    DescribeConsumer(&'a ConsumerRef),
+    /// [`Kinesis::deregister_consumer`].
+    DeregisterConsumer(&'a ConsumerArn),
 }
 
 /// A Kinesis that fails as a network makes it fail, call by call, as a function decides.
 pub struct FaultyKinesis {
     inner: Arc<dyn Kinesis>,
-    decide: Box<dyn Fn(KinesisCall<'_>) -> Fault + Send + Sync>,
+    decide: Arc<Decide>,
+}
+
+type Decide = dyn Fn(KinesisCall<'_>) -> Fault + Send + Sync;
+
+/// A subscription whose events fail as the same function decides.
+struct FaultySubscription {
+    inner: Box<dyn Subscription>,
+    shard: ShardKey,
+    decide: Arc<Decide>,
 }
 
 impl FaultyKinesis {
@@ -31,7 +55,7 @@ impl FaultyKinesis {
         inner: Arc<dyn Kinesis>,
         decide: impl Fn(KinesisCall<'_>) -> Fault + Send + Sync + 'static,
     ) -> Self {
-        Self { inner, decide: Box::new(decide) }
+        Self { inner, decide: Arc::new(decide) }
     }
 }
 
@@ -41,7 +65,7 @@ impl Kinesis for FaultyKinesis {
         self.inner.now()
     }
 
-    async fn list_shards(&self, stream: &StreamId, page: Option<&ShardPageToken>) -> Result<ShardPage> {
+    async fn list_shards(&self, stream: &StreamId, page: &ShardPageRequest) -> Result<ShardPage> {
         let fault = (self.decide)(KinesisCall::ListShards(stream));
         fault.strike(self.inner.list_shards(stream, page)).await
     }
@@ -58,6 +82,52 @@ impl Kinesis for FaultyKinesis {
     async fn get_records(&self, iterator: &ShardIterator, limit: u32) -> Result<GetRecordsOutput> {
         let fault = (self.decide)(KinesisCall::GetRecords(iterator));
         fault.strike(self.inner.get_records(iterator, limit)).await
+    }
+
+    async fn describe_stream(&self, stream: &StreamId) -> Result<StreamDescription> {
+        let fault = (self.decide)(KinesisCall::DescribeStream(stream));
+        fault.strike(self.inner.describe_stream(stream)).await
+    }
+
+    async fn subscribe_to_shard(
+        &self,
+        consumer: &ConsumerArn,
+        shard: &ShardKey,
+        position: &IteratorPosition,
+    ) -> Result<Box<dyn Subscription>> {
+        let fault = (self.decide)(KinesisCall::SubscribeToShard(shard, position));
+        let inner = fault.strike(self.inner.subscribe_to_shard(consumer, shard, position)).await?;
+        let decide = Arc::clone(&self.decide);
+        Ok(Box::new(FaultySubscription { inner, shard: shard.clone(), decide }))
+    }
+
+    async fn register_consumer(&self, stream: &StreamArn, name: &str) -> Result<ConsumerDescription> {
+        let fault = (self.decide)(KinesisCall::RegisterConsumer(name));
+        fault.strike(self.inner.register_consumer(stream, name)).await
+    }
+
+    async fn describe_consumer(&self, consumer: &ConsumerRef) -> Result<ConsumerDescription> {
+        let fault = (self.decide)(KinesisCall::DescribeConsumer(consumer));
+        fault.strike(self.inner.describe_consumer(consumer)).await
+    }
+
+    async fn deregister_consumer(&self, consumer: &ConsumerArn) -> Result<()> {
+        let fault = (self.decide)(KinesisCall::DeregisterConsumer(consumer));
+        fault.strike(self.inner.deregister_consumer(consumer)).await
+    }
+}
+
+#[async_trait]
+impl Subscription for FaultySubscription {
+    async fn next_event(&mut self) -> Result<Option<SubscriptionEvent>> {
+        let fault = (self.decide)(KinesisCall::NextEvent(&self.shard));
+        fault.strike(self.inner.next_event()).await
+    }
+}
+
+impl fmt::Debug for FaultySubscription {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FaultySubscription").field("inner", &self.inner).finish_non_exhaustive()
     }
 }
 

@@ -24,6 +24,7 @@ use crate::planted::PlantedFault;
 use crate::processor::ProcessorFactory;
 use crate::retry::{Retry, RetryDelays, within};
 use crate::settings::WorkerSettings;
+use crate::stream::ShardPageRequest;
 
 /// How long the first look at the stream may take. It only saves a lease table from being made for a name that was
 /// mistyped.
@@ -124,7 +125,7 @@ impl Coordinator {
     /// Makes the table ready, but not for a stream that does not exist. Only trouble that passes is waited for.
     async fn prepare(&mut self) -> Result<()> {
         let Context { settings, ports, .. } = &self.context;
-        let look = ports.kinesis.list_shards(&settings.stream, None);
+        let look = ports.kinesis.list_shards(&settings.stream, &ShardPageRequest::ALL);
         match within(FIRST_LOOK_TIMEOUT, "looking for the stream", look).await {
             Err(error) if !error.is_retryable() => return Err(error),
             // Trouble with the stream is no reason not to look at the leases.

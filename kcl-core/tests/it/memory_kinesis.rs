@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use kcl_core::memory::{MemoryKinesis, MemoryKinesisSettings};
 use kcl_core::model::{Record, ShardId, ShardKey, StreamId, Timestamp};
-use kcl_core::stream::{GetRecordsOutput, IteratorPosition, Kinesis, ShardPageToken};
+use kcl_core::stream::{GetRecordsOutput, IteratorPosition, Kinesis, ShardPageRequest, ShardPageToken};
 use kcl_core::{ErrorKind, Result};
 
 const MIB: usize = 1024 * 1024;
@@ -190,18 +190,18 @@ async fn pages_are_those_of_the_stream_that_was_asked_for() {
     let kinesis =
         MemoryKinesis::new(MemoryKinesisSettings { shards_per_page: 2, ..MemoryKinesisSettings::default() });
     kinesis.create_stream(&orders(), 3).unwrap();
-    let first = kinesis.list_shards(&orders(), None).await.unwrap();
+    let first = kinesis.list_shards(&orders(), &ShardPageRequest::ALL).await.unwrap();
     assert_eq!(first.shards.len(), 2);
     let token = first.next.unwrap();
-    let second = kinesis.list_shards(&orders(), Some(&token)).await.unwrap();
+    let second = kinesis.list_shards(&orders(), &ShardPageRequest::Next(token.clone())).await.unwrap();
     assert_eq!((second.shards.len(), second.next), (1, None));
     assert_eq!(second.shards[0].shard_id, shard_id(2));
 
     let other = StreamId::named("other").unwrap();
     kinesis.create_stream(&other, 1).unwrap();
-    assert_refused(kinesis.list_shards(&other, Some(&token)).await, "other");
+    assert_refused(kinesis.list_shards(&other, &ShardPageRequest::Next(token.clone())).await, "other");
     let garbage = ShardPageToken("garbage".to_owned());
-    assert_refused(kinesis.list_shards(&orders(), Some(&garbage)).await, "garbage");
+    assert_refused(kinesis.list_shards(&orders(), &ShardPageRequest::Next(garbage)).await, "garbage");
 }
 
 #[tokio::test(start_paused = true)]

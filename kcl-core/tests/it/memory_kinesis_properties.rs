@@ -171,7 +171,7 @@ fn labels_by_key(records: &[Record]) -> BTreeMap<String, Vec<u32>> {
     let mut labels = BTreeMap::<_, Vec<_>>::new();
     for record in records {
         let label = u32::from_be_bytes(record.data[..].try_into().unwrap());
-        labels.entry(record.partition_key.clone()).or_default().push(label);
+        labels.entry(record.partition_key.to_string()).or_default().push(label);
     }
     labels
 }

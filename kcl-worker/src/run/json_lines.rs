@@ -121,7 +121,8 @@ mod tests {
         let shard = ShardKey::new(StreamId::named("orders").unwrap(), ShardId::new("shardId-0"));
         let record = Record {
             position: RecordPosition { sequence_number: "49".parse().unwrap(), sub_sequence_number: 3 },
-            partition_key: "a \"b\"".to_owned(),
+            partition_key: "a \"b\"".into(),
+            explicit_hash_key: None,
             approximate_arrival: Timestamp::from_millis(1_700_000_000_120),
             data: Bytes::from_static(data),
         };

@@ -111,7 +111,8 @@ fn parse(line: &str) -> (ShardId, Record) {
     };
     let record = Record {
         position,
-        partition_key: text("partitionKey").to_owned(),
+        partition_key: text("partitionKey").into(),
+        explicit_hash_key: None,
         approximate_arrival: Timestamp::default(),
         data: Bytes::from(text("data").to_owned()),
     };

@@ -68,7 +68,8 @@ impl MemoryShard {
         let sequence_number = self.numbering.record(self.next_index, now)?;
         self.records.push_back(Record {
             position: RecordPosition { sequence_number: sequence_number.clone(), sub_sequence_number: 0 },
-            partition_key: partition_key.to_owned(),
+            partition_key: partition_key.into(),
+            explicit_hash_key: None,
             approximate_arrival: now,
             data,
         });

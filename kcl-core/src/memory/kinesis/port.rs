@@ -3,9 +3,10 @@ use async_trait::async_trait;
 use super::MemoryKinesis;
 use super::iterator_token::IteratorToken;
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{ShardId, ShardKey, StreamId, Timestamp};
+use crate::model::{ConsumerArn, ShardId, ShardKey, StreamArn, StreamId, Timestamp};
 use crate::stream::{
-    GET_RECORDS_MAX, GetRecordsOutput, IteratorPosition, Kinesis, ShardIterator, ShardPage, ShardPageToken,
+    ConsumerDescription, ConsumerRef, GET_RECORDS_MAX, GetRecordsOutput, IteratorPosition, Kinesis,
+    ShardIterator, ShardPage, ShardPageRequest, ShardPageToken, StreamDescription, Subscription,
 };
 
 #[async_trait]
@@ -14,8 +15,11 @@ impl Kinesis for MemoryKinesis {
         self.now()
     }
 
-    async fn list_shards(&self, stream: &StreamId, page: Option<&ShardPageToken>) -> Result<ShardPage> {
-        let listed = page.map(|token| last_listed(stream, token)).transpose()?;
+    async fn list_shards(&self, stream: &StreamId, page: &ShardPageRequest) -> Result<ShardPage> {
+        let listed = match page {
+            ShardPageRequest::First(_) => None,
+            ShardPageRequest::Next(token) => Some(last_listed(stream, token)?),
+        };
         self.with_stream(stream, |state, _| {
             let mut rest = state.listings(listed.as_ref());
             let shards: Vec<_> = rest.by_ref().take(self.shards_per_page()).cloned().collect();
@@ -40,6 +44,31 @@ impl Kinesis for MemoryKinesis {
             token.check_age(now)?;
             stream.read(&token, limit, now)
         })
+    }
+
+    async fn describe_stream(&self, _stream: &StreamId) -> Result<StreamDescription> {
+        Err(Error::new(ErrorKind::Refused, "not there yet"))
+    }
+
+    async fn subscribe_to_shard(
+        &self,
+        _consumer: &ConsumerArn,
+        _shard: &ShardKey,
+        _position: &IteratorPosition,
+    ) -> Result<Box<dyn Subscription>> {
+        Err(Error::new(ErrorKind::Refused, "not there yet"))
+    }
+
+    async fn register_consumer(&self, _stream: &StreamArn, _name: &str) -> Result<ConsumerDescription> {
+        Err(Error::new(ErrorKind::Refused, "not there yet"))
+    }
+
+    async fn describe_consumer(&self, _consumer: &ConsumerRef) -> Result<ConsumerDescription> {
+        Err(Error::new(ErrorKind::Refused, "not there yet"))
+    }
+
+    async fn deregister_consumer(&self, _consumer: &ConsumerArn) -> Result<()> {
+        Err(Error::new(ErrorKind::Refused, "not there yet"))
     }
 }
 

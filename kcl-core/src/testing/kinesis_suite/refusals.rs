@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Fixture, KinesisFixture, one_shard, put};
 use crate::ErrorKind;
 use crate::model::{ShardId, ShardKey, StreamId};
-use crate::stream::{GET_RECORDS_MAX, IteratorPosition, ShardIterator};
+use crate::stream::{GET_RECORDS_MAX, IteratorPosition, ShardIterator, ShardPageRequest};
 use crate::testing::conformance::{Case, CaseResult, cases, check_error};
 
 pub(super) fn cases() -> Vec<Case<dyn KinesisFixture>> {
@@ -22,7 +22,7 @@ pub(super) fn cases() -> Vec<Case<dyn KinesisFixture>> {
 }
 
 async fn an_unknown_stream_is_not_listed(fixture: Fixture) -> CaseResult {
-    let listed = fixture.kinesis().list_shards(&unknown_stream()?, None).await;
+    let listed = fixture.kinesis().list_shards(&unknown_stream()?, &ShardPageRequest::ALL).await;
     check_error("a listing", listed, ErrorKind::NotFound)
 }
 

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use kcl_core::Result;
-use kcl_core::model::{Shard, ShardKey, StreamId, Timestamp};
+use kcl_core::model::{ConsumerArn, Shard, ShardKey, StreamArn, StreamId, Timestamp};
 use kcl_core::stream::{
-    GetRecordsOutput, IteratorPosition, Kinesis, ShardIterator, ShardPage, ShardPageToken,
+    ConsumerDescription, ConsumerRef, GetRecordsOutput, IteratorPosition, Kinesis, ShardIterator, ShardPage,
+    ShardPageRequest, StreamDescription, Subscription,
 };
 use kcl_core::worker::Ports;
 
@@ -34,7 +35,7 @@ impl<F: Fn(Vec<Shard>) -> Vec<Shard> + Send + Sync + 'static> Kinesis for ShownS
         self.inner.now()
     }
 
-    async fn list_shards(&self, stream: &StreamId, page: Option<&ShardPageToken>) -> Result<ShardPage> {
+    async fn list_shards(&self, stream: &StreamId, page: &ShardPageRequest) -> Result<ShardPage> {
         let ShardPage { shards, next } = self.inner.list_shards(stream, page).await?;
         Ok(ShardPage { shards: (self.show)(shards), next })
     }
@@ -49,6 +50,31 @@ impl<F: Fn(Vec<Shard>) -> Vec<Shard> + Send + Sync + 'static> Kinesis for ShownS
 
     async fn get_records(&self, iterator: &ShardIterator, limit: u32) -> Result<GetRecordsOutput> {
         self.inner.get_records(iterator, limit).await
+    }
+
+    async fn describe_stream(&self, stream: &StreamId) -> Result<StreamDescription> {
+        self.inner.describe_stream(stream).await
+    }
+
+    async fn subscribe_to_shard(
+        &self,
+        consumer: &ConsumerArn,
+        shard: &ShardKey,
+        position: &IteratorPosition,
+    ) -> Result<Box<dyn Subscription>> {
+        self.inner.subscribe_to_shard(consumer, shard, position).await
+    }
+
+    async fn register_consumer(&self, stream: &StreamArn, name: &str) -> Result<ConsumerDescription> {
+        self.inner.register_consumer(stream, name).await
+    }
+
+    async fn describe_consumer(&self, consumer: &ConsumerRef) -> Result<ConsumerDescription> {
+        self.inner.describe_consumer(consumer).await
+    }
+
+    async fn deregister_consumer(&self, consumer: &ConsumerArn) -> Result<()> {
+        self.inner.deregister_consumer(consumer).await
     }
 }
 
