@@ -1,0 +1,5 @@
+//! The adapter to Kinesis in front of our own strict Kinesis, over real sockets, and everything that can break between
+//! the two.
+
+mod conformance;
+mod world;
