@@ -16,6 +16,8 @@ use crate::stream::{
 
 const SECONDS_PER_HOUR: u64 = 3_600;
 
+const NANOS_PER_MILLI: i128 = 1_000_000;
+
 /// A position in the three fields that `GetShardIterator` and `SubscribeToShard` share.
 pub(super) struct PositionFields {
     pub(super) kind: ShardIteratorType,
@@ -117,15 +119,14 @@ fn hash_key_range(shard_id: &str, range: Option<sdk::HashKeyRange>) -> Result<Ha
 
 pub(super) fn record(record: sdk::Record) -> Result<Record> {
     let sequence_number: SequenceNumber = record.sequence_number.parse()?;
-    let arrival = record.approximate_arrival_timestamp.and_then(|time| time.to_millis().ok());
-    let Some(arrival) = arrival else {
+    let Some(arrival) = record.approximate_arrival_timestamp else {
         return Err(corrupt(format!("record {sequence_number} has no arrival time")));
     };
     Ok(Record {
         position: RecordPosition { sequence_number, sub_sequence_number: 0 },
         partition_key: record.partition_key.unwrap_or_default().into(),
         explicit_hash_key: None,
-        approximate_arrival: Timestamp::from_millis(arrival),
+        approximate_arrival: timestamp(&arrival)?,
         data: Bytes::from(record.data.into_inner()),
     })
 }
@@ -184,8 +185,11 @@ fn date_time(time: Timestamp) -> DateTime {
     DateTime::from_millis(time.as_millis())
 }
 
+/// To the nearest millisecond. The service sends seconds with a fraction, of which the SDK makes a binary number that is
+/// often a little less; cut off, a record would seem to have arrived a millisecond early.
 fn timestamp(time: &DateTime) -> Result<Timestamp> {
-    let millis = time.to_millis().map_err(|error| corrupt(format!("the time {time} is too far: {error}")))?;
+    let millis = (time.as_nanos() + NANOS_PER_MILLI / 2).div_euclid(NANOS_PER_MILLI);
+    let millis = i64::try_from(millis).map_err(|_| corrupt(format!("the time {time} is too far")))?;
     Ok(Timestamp::from_millis(millis))
 }
 
@@ -199,4 +203,21 @@ fn unbuildable(error: &BuildError) -> Error {
 
 pub(super) fn corrupt(message: String) -> Error {
     Error::new(ErrorKind::Corrupt, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_survives_the_fraction_of_a_second() {
+        for millis in [1_700_000_000_000, 1_700_000_000_001, 1_700_000_000_123, 1_700_000_000_999, 0, -1] {
+            #[expect(
+                clippy::cast_precision_loss,
+                reason = "what the SDK makes of the number that the service sends"
+            )]
+            let sent = DateTime::from_secs_f64(millis as f64 / 1_000.0);
+            assert_eq!(timestamp(&sent).unwrap(), Timestamp::from_millis(millis));
+        }
+    }
 }
