@@ -10,6 +10,8 @@ pub struct WireCounts {
     pub open_connections: usize,
     /// Event streams that are open.
     pub open_streams: usize,
+    /// Bytes of event streams that connections had room for.
+    pub streamed_bytes: usize,
     /// Requests for each operation.
     pub calls: BTreeMap<String, usize>,
 }
@@ -44,6 +46,10 @@ impl Counter {
         *calls - 1
     }
 
+    pub(super) fn streamed(&self, bytes: usize) {
+        self.lock().streamed_bytes += bytes;
+    }
+
     pub(super) fn connection(&self) -> Open {
         let mut counts = self.lock();
         counts.connections += 1;
@@ -58,6 +64,13 @@ impl Counter {
 
     fn lock(&self) -> MutexGuard<'_, WireCounts> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Open {
+    /// The counts that it is part of.
+    pub(super) fn counter(&self) -> &Counter {
+        &self.counter
     }
 }
 

@@ -22,7 +22,7 @@ pub(super) struct EventBody {
     events: usize,
     steps: VecDeque<Step>,
     ending: Ending,
-    _open: Open,
+    open: Open,
 }
 
 /// What the body does next.
@@ -48,14 +48,17 @@ impl EventBody {
             WireFault::AtEvent(number, fault) => at_event = Some((number, fault)),
             _ => {}
         }
-        Self { subscription, fault: at_event, events: 0, steps, ending, _open: open }
+        Self { subscription, fault: at_event, events: 0, steps, ending, open }
     }
 
     /// The next bytes, or `None` at the end.
     pub(super) async fn next_chunk(&mut self) -> Option<io::Result<Bytes>> {
         loop {
             match self.steps.pop_front() {
-                Some(Step::Send(bytes)) => return Some(Ok(bytes)),
+                Some(Step::Send(bytes)) => {
+                    self.open.counter().streamed(bytes.len());
+                    return Some(Ok(bytes));
+                }
                 Some(Step::Wait(delay)) => tokio::time::sleep(delay).await,
                 Some(Step::Silence) => pending().await,
                 Some(Step::Reset) => return Some(Err(io::ErrorKind::ConnectionReset.into())),
@@ -65,47 +68,53 @@ impl EventBody {
         }
     }
 
+    /// Waits for the next event of the subscription, and plans what is seen of it.
     async fn plan_next_event(&mut self) {
-        let fault = self.fault.take_if(|(number, _)| *number == self.events).map(|(_, fault)| fault);
-        let instead = match fault {
-            Some(StreamFault::ErrorEvent(code)) => {
-                vec![Step::Send(error_event(code, "a fault that was asked for")), Step::End]
-            }
-            Some(StreamFault::Silence) => vec![Step::Silence],
-            Some(StreamFault::Reset) => vec![Step::Reset, Step::End],
-            Some(StreamFault::DropConnection) => {
-                self.ending.drop.cancel();
-                vec![Step::Silence]
-            }
-            Some(StreamFault::End) => vec![Step::End],
-            Some(StreamFault::GoAway) => {
-                self.ending.go_away.cancel();
-                self.next_event(None).await
-            }
-            fault => self.next_event(fault).await,
-        };
-        self.steps.extend(instead);
-    }
-
-    /// The next event of the subscription, with a fault that leaves something of it.
-    async fn next_event(&mut self, fault: Option<StreamFault>) -> Vec<Step> {
         let frame = match self.subscription.next_event().await {
             Ok(Some(event)) => frame(&event),
-            Ok(None) => return vec![Step::End],
+            Ok(None) => return self.steps.push_back(Step::End),
             Err(error) => {
                 let message = error.to_string();
-                return vec![Step::Send(error_event(in_stream(&error.into()), &message)), Step::End];
+                let last = error_event(in_stream(&error.into()), &message);
+                return self.steps.extend([Step::Send(last), Step::End]);
             }
         };
+        let fault = self.fault.take_if(|(number, _)| *number == self.events).map(|(_, fault)| fault);
         self.events += 1;
         match fault {
-            Some(StreamFault::CutMidFrame) => vec![Step::Send(frame.slice(..frame.len() / 2)), Step::End],
-            Some(StreamFault::CorruptFrame) => vec![Step::Send(corrupted(&frame))],
-            Some(StreamFault::DuplicateEvent) => vec![Step::Send(frame.clone()), Step::Send(frame)],
-            Some(StreamFault::UnknownEvent) => {
-                vec![Step::Send(event("SomethingNew", "{}".to_owned())), Step::Send(frame)]
+            None => self.steps.push_back(Step::Send(frame)),
+            Some(fault) => self.strike(fault, frame),
+        }
+    }
+
+    fn strike(&mut self, fault: StreamFault, frame: Bytes) {
+        match fault {
+            StreamFault::CutMidFrame => {
+                self.steps.extend([Step::Send(frame.slice(..frame.len() / 2)), Step::End]);
             }
-            _ => vec![Step::Send(frame)],
+            StreamFault::CorruptFrame => self.steps.push_back(Step::Send(corrupted(&frame))),
+            StreamFault::ErrorEvent(code) => {
+                let last = error_event(code, "a fault that was asked for");
+                self.steps.extend([Step::Send(last), Step::End]);
+            }
+            StreamFault::DuplicateEvent => {
+                self.steps.extend([Step::Send(frame.clone()), Step::Send(frame)]);
+            }
+            StreamFault::UnknownEvent => {
+                let unknown = event("SomethingNew", "{}".to_owned());
+                self.steps.extend([Step::Send(unknown), Step::Send(frame)]);
+            }
+            StreamFault::Silence => self.steps.push_back(Step::Silence),
+            StreamFault::Reset => self.steps.extend([Step::Reset, Step::End]),
+            StreamFault::DropConnection => {
+                self.ending.drop.cancel();
+                self.steps.push_back(Step::Silence);
+            }
+            StreamFault::GoAway => {
+                self.ending.go_away.cancel();
+                self.steps.push_back(Step::Send(frame));
+            }
+            StreamFault::End => self.steps.push_back(Step::End),
         }
     }
 }

@@ -30,7 +30,7 @@ pub enum WireFault {
     AtEvent(usize, StreamFault),
 }
 
-/// What happens to an event of a stream.
+/// What happens to an event of a stream, at the moment when it would be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StreamFault {
     /// The body ends in good order in the middle of its frame.
@@ -45,12 +45,12 @@ pub enum StreamFault {
     UnknownEvent,
     /// It never comes, and nothing else does: the stream stays open.
     Silence,
-    /// The stream breaks off before it, by a reset of the stream over HTTP/2 and of the connection over HTTP/1.1.
+    /// The stream breaks off in its place, by a reset of the stream over HTTP/2 and of the connection over HTTP/1.1.
     Reset,
-    /// The connection closes before it, with all that it carries.
+    /// The connection closes in its place, with all that it carries.
     DropConnection,
     /// The server says before it that the connection takes no further requests (GOAWAY over HTTP/2).
     GoAway,
-    /// The stream ends in good order before it.
+    /// The stream ends in good order in its place.
     End,
 }

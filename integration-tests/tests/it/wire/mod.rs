@@ -1,5 +1,9 @@
 //! The adapter to Kinesis in front of our own strict Kinesis, over real sockets, and everything that can break between
 //! the two.
 
+mod addressing;
 mod conformance;
+mod connections;
+mod faults;
+mod time;
 mod world;

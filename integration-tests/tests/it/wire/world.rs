@@ -10,13 +10,32 @@ use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 use bytes::Bytes;
 use integration_tests::wire::{Transport, WireFront};
+use kcl_core::Result;
 use kcl_core::aws::{AwsKinesis, kinesis_client};
-use kcl_core::memory::{MemoryKinesis, MemoryKinesisSettings};
-use kcl_core::model::{ConsumerArn, SequenceNumber, ShardId, ShardKey, StreamId, Timestamp};
+use kcl_core::memory::{MemoryFanOutSettings, MemoryKinesis, MemoryKinesisLimits, MemoryKinesisSettings};
+use kcl_core::model::{ConsumerArn, SequenceNumber, ShardKey, StreamId, Timestamp};
 use kcl_core::stream::{ConsumerStatus, IteratorPosition, Kinesis, Subscription, SubscriptionEvent};
-use kcl_core::{Error, Result};
 
 use crate::backend::{WAIT_MAX, dummy_credentials, unique_name, until};
+
+/// Consumers are active and records pushed at once, one subscription takes over from another at any time, and nothing
+/// comes unasked.
+pub(crate) fn quick() -> MemoryKinesisSettings {
+    MemoryKinesisSettings {
+        limits: MemoryKinesisLimits::none(),
+        fan_out: MemoryFanOutSettings {
+            consumer_transition: Duration::ZERO,
+            push_delay: Duration::ZERO,
+            heartbeat_interval: NEVER,
+            take_over_after: Duration::ZERO,
+            ..MemoryFanOutSettings::default()
+        },
+        ..MemoryKinesisSettings::default()
+    }
+}
+
+/// Longer than any test.
+pub(crate) const NEVER: Duration = Duration::from_hours(1);
 
 /// A strict Kinesis behind sockets.
 pub(crate) struct Wire {
@@ -131,43 +150,6 @@ fn wall_clock() -> Timestamp {
     Timestamp::default().saturating_add(since_epoch)
 }
 
-/// What a subscription delivered until it ended, one way or the other.
-pub(crate) struct Delivered {
-    /// The texts of its records.
-    pub(crate) records: Vec<String>,
-    /// The events, heartbeats included.
-    pub(crate) events: usize,
-    /// The continuation of the last event that has one.
-    pub(crate) continuation: Option<SequenceNumber>,
-    /// True if an event said that the shard ends.
-    pub(crate) is_shard_end: bool,
-    /// The error that ended it, if it did not end in good order.
-    pub(crate) error: Option<Error>,
-}
-
-/// Reads a subscription to its end, and sees that it stays there.
-///
-/// # Panics
-/// If an event takes longer than [`WAIT_MAX`].
-pub(crate) async fn drain(subscription: &mut dyn Subscription) -> Delivered {
-    let mut delivered =
-        Delivered { records: Vec::new(), events: 0, continuation: None, is_shard_end: false, error: None };
-    loop {
-        match next_event(subscription).await {
-            Ok(Some(event)) => delivered.add(&event),
-            Ok(None) => break,
-            Err(error) => {
-                delivered.error = Some(error);
-                break;
-            }
-        }
-    }
-    for _ in 0..3 {
-        assert!(matches!(next_event(subscription).await, Ok(None)), "it went on after its end");
-    }
-    delivered
-}
-
 /// Reads a subscription until it has delivered this many records.
 pub(crate) async fn take(subscription: &mut dyn Subscription, records: usize) -> Vec<String> {
     let mut texts = Vec::new();
@@ -197,20 +179,6 @@ pub(crate) fn numbers(range: std::ops::Range<usize>) -> Vec<String> {
     range.map(|number| number.to_string()).collect()
 }
 
-impl Delivered {
-    fn add(&mut self, event: &SubscriptionEvent) {
-        self.events += 1;
-        self.records.extend(event.records.iter().map(|record| text(&record.data)));
-        self.continuation = event.continuation.clone().or(self.continuation.take());
-        self.is_shard_end |= event.is_shard_end;
-    }
-}
-
 fn text(data: &Bytes) -> String {
     String::from_utf8_lossy(data).into_owned()
-}
-
-/// The shard of this name.
-pub(crate) fn shard(stream: &StreamId, id: &str) -> ShardKey {
-    ShardKey::new(stream.clone(), ShardId::new(id))
 }
