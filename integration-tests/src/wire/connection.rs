@@ -74,13 +74,14 @@ pub(super) async fn serve(socket: impl AsyncRead + AsyncWrite + Unpin + Send + '
 async fn answer(shared: &Shared, ending: &Ending, request: Request<Incoming>) -> Response<Body> {
     let target = request.headers().get("x-amz-target").and_then(|target| target.to_str().ok());
     let operation = target.and_then(|target| target.split('.').nth(1)).unwrap_or_default().to_owned();
+    let version = request.version();
     let Ok(body) = request.into_body().collect().await else {
         return answer::refused(400, "SerializationException", "the request broke off");
     };
     let Ok(arguments) = serde_json::from_slice::<Value>(&body.to_bytes()) else {
         return answer::refused(400, "SerializationException", "the request is not JSON");
     };
-    let nth = shared.counter.call(&operation);
+    let nth = shared.counter.call(&operation, version);
     let fault = shared.decide(WireCall { operation: &operation, arguments: &arguments, nth });
     match fault {
         WireFault::Refuse(status, code) => {

@@ -1,6 +1,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use hyper::Version;
+
 /// What a front has seen so far.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct WireCounts {
@@ -10,6 +12,8 @@ pub struct WireCounts {
     pub open_connections: usize,
     /// Event streams that are open.
     pub open_streams: usize,
+    /// Requests over HTTP/2.
+    pub http_2_calls: usize,
     /// Bytes of event streams that connections had room for.
     pub streamed_bytes: usize,
     /// Requests for each operation.
@@ -39,8 +43,9 @@ impl Counter {
     }
 
     /// Counts a request. Returns how many of its operation came before.
-    pub(super) fn call(&self, operation: &str) -> usize {
+    pub(super) fn call(&self, operation: &str, version: Version) -> usize {
         let mut counts = self.lock();
+        counts.http_2_calls += usize::from(version == Version::HTTP_2);
         let calls = counts.calls.entry(operation.to_owned()).or_default();
         *calls += 1;
         *calls - 1

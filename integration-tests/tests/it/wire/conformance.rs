@@ -25,8 +25,13 @@ async fn the_adapter_keeps_the_suite_over_http_2_and_tls() {
 }
 
 async fn keeps_the_suite(transport: Transport) {
-    let wire: Arc<dyn KinesisFixture> = Arc::new(Wire::start(transport).await);
-    run_suite(kinesis_suite::cases(), async || Arc::clone(&wire), &[]).await;
+    let wire = Arc::new(Wire::start(transport).await);
+    let fixture: Arc<dyn KinesisFixture> = Arc::clone(&wire) as _;
+    run_suite(kinesis_suite::cases(), async || Arc::clone(&fixture), &[]).await;
+    let counts = wire.front.counts();
+    let calls: usize = counts.calls.values().sum();
+    let over_http_2 = if transport == Transport::Tls { calls } else { 0 };
+    assert_eq!(counts.http_2_calls, over_http_2);
 }
 
 /// Puts and reshards through the front, too.

@@ -5,5 +5,6 @@ mod addressing;
 mod conformance;
 mod connections;
 mod faults;
+mod mutated_frames;
 mod time;
 mod world;
