@@ -10,4 +10,5 @@ mod memory_fan_out;
 mod memory_kinesis;
 mod memory_kinesis_limits;
 mod memory_kinesis_properties;
+mod memory_kinesis_readers;
 mod worker;
