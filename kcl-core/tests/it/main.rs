@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
 
+mod faulty_subscription;
 mod kinesis;
 mod lease_model;
 mod lease_store;
@@ -9,4 +10,5 @@ mod memory_fan_out;
 mod memory_kinesis;
 mod memory_kinesis_limits;
 mod memory_kinesis_properties;
+mod memory_kinesis_readers;
 mod worker;
