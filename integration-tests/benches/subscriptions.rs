@@ -21,7 +21,7 @@ use integration_tests::wire::{Transport, WireFront};
 use kcl_core::aws::{AwsKinesis, kinesis_client};
 use kcl_core::memory::{MemoryFanOutSettings, MemoryKinesis, MemoryKinesisLimits, MemoryKinesisSettings};
 use kcl_core::model::{ConsumerArn, Shard, ShardKey, StreamId};
-use kcl_core::stream::{IteratorPosition, Kinesis, Subscription, list_all_shards};
+use kcl_core::stream::{IteratorPosition, Kinesis, ShardPageRequest, Subscription};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, ChildStdout, Command};
 use tokio::time::{Instant, sleep};
@@ -142,7 +142,7 @@ async fn client(url: &str, idle: &str, shared: bool, unread: bool, count: usize)
     let stream = StreamId::named(if unread { "unread" } else { "idle" }).unwrap();
     let consumer: ConsumerArn =
         if unread { idle.replace("/idle/", "/unread/") } else { idle.to_owned() }.parse().unwrap();
-    let shards = list_all_shards(&kinesis, &stream).await.unwrap();
+    let shards = kinesis.list_shards(&stream, &ShardPageRequest::ALL).await.unwrap().shards;
     let (before, cpu, start) = (rss_kib(), cpu_seconds(), Instant::now());
     let open = open(&kinesis, &stream, &shards[..count], &consumer).await;
     let (opened_in, cpu) = (start.elapsed(), cpu_seconds() - cpu);

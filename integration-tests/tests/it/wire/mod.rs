@@ -6,5 +6,7 @@ mod conformance;
 mod connections;
 mod faults;
 mod mutated_frames;
+mod operations;
+mod service_time;
 mod time;
 mod world;

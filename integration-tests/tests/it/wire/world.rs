@@ -43,10 +43,6 @@ pub(crate) struct Wire {
 }
 
 impl Wire {
-    pub(crate) async fn start(transport: Transport) -> Self {
-        Self::with(MemoryKinesisSettings::default(), transport).await
-    }
-
     /// Begins now, since the adapter's clock is that of this machine.
     pub(crate) async fn with(settings: MemoryKinesisSettings, transport: Transport) -> Self {
         let settings = MemoryKinesisSettings { started_at: wall_clock(), ..settings };
