@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use integration_tests::wire::{Transport, WireFront};
 use kcl_core::Result;
-use kcl_core::memory::{MemoryKinesis, MemoryKinesisSettings};
+use kcl_core::memory::{MemoryFanOutSettings, MemoryKinesis, MemoryKinesisLimits, MemoryKinesisSettings};
 use kcl_core::model::{SequenceNumber, ShardId, StreamId};
 use kcl_core::stream::Kinesis;
 use kcl_core::testing::kinesis_suite::{self, KinesisFixture};
@@ -41,7 +41,7 @@ const OWN_PACES: &[(&str, f64)] = &[
     ("a_read_returns_ten_mebibytes_and_closes_the_shard_for_five_seconds", SLOW),
 ];
 
-const FAST: f64 = 20.0;
+const FAST: f64 = 10.0;
 
 const USUAL: f64 = 1.0;
 
@@ -73,7 +73,7 @@ async fn the_sdk_speaks_http_2_over_tls_and_http_1_without() {
     }
 }
 
-/// A Kinesis whose clock runs at a pace of its own, and jumps ahead when a case lets time go by.
+/// A Kinesis whose clock runs at a pace of its own, slowly without limits of writes, and jumps ahead when a case lets time go by.
 struct Fixture {
     wire: Wire,
     jumped_ms: Arc<AtomicU64>,
@@ -83,10 +83,16 @@ impl Fixture {
     async fn start(transport: Transport, pace: f64) -> Self {
         let jumped_ms = Arc::new(AtomicU64::default());
         let (jumped, created_at) = (Arc::clone(&jumped_ms), Instant::now());
+        let limits =
+            if pace < USUAL { MemoryKinesisLimits::of_reads() } else { MemoryKinesisLimits::service() };
+        // The service names no interval, and cases wait for several.
+        let heartbeat_interval = Duration::from_secs(1);
+        let fan_out = MemoryFanOutSettings { heartbeat_interval, ..MemoryFanOutSettings::default() };
+        let settings = MemoryKinesisSettings { limits, fan_out, ..MemoryKinesisSettings::default() };
         let elapsed = move || {
             created_at.elapsed().mul_f64(pace) + Duration::from_millis(jumped.load(Ordering::Relaxed))
         };
-        let kinesis = Arc::new(MemoryKinesis::with_clock(MemoryKinesisSettings::default(), elapsed));
+        let kinesis = Arc::new(MemoryKinesis::with_clock(settings, elapsed));
         Self { wire: Wire { front: WireFront::start(kinesis, transport).await.unwrap() }, jumped_ms }
     }
 
