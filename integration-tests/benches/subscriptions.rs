@@ -14,9 +14,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_config::Region;
-use aws_sdk_kinesis::config::{Builder, Credentials};
+use aws_sdk_kinesis::config::{Builder, Credentials, RuntimeComponents};
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_types::body::SdkBody;
 use bytes::Bytes;
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy;
+use hyper_util::client::legacy::connect::HttpConnector as Tcp;
+use hyper_util::rt::TokioExecutor;
 use integration_tests::wire::{Transport, WireFront};
 use kcl_core::aws::{AwsKinesis, kinesis_client};
 use kcl_core::memory::{MemoryFanOutSettings, MemoryKinesis, MemoryKinesisLimits, MemoryKinesisSettings};
@@ -34,6 +44,11 @@ const BACKLOG: usize = 6 * 1024 * 1024;
 
 const RECORD: usize = 128 * 1024;
 
+/// The windows of a connection of our own making: all subscriptions on it together, and each.
+const CONNECTION_WINDOW: u32 = 1024 * 1024 * 1024;
+
+const STREAM_WINDOW: u32 = 256 * 1024;
+
 /// After this long, what arrives unread has arrived.
 const SETTLE: Duration = Duration::from_secs(5);
 
@@ -46,7 +61,7 @@ async fn main() {
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["serve"] => serve().await,
         ["client", url, arn, connections, backlog, count] => {
-            client(url, arn, connections == "shared", backlog == "unread", count.parse().unwrap()).await;
+            client(url, arn, connections, backlog == "unread", count.parse().unwrap()).await;
         }
         _ => measure().await,
     }
@@ -68,7 +83,7 @@ async fn measure() {
         "connections | shards  | count | opened in | CPU to open | RSS before | RSS open | per subscription"
     );
     for backlog in ["idle", "unread"] {
-        for connections in ["shared", "own"] {
+        for connections in ["shared", "windows", "own"] {
             for count in COUNTS {
                 let arguments = ["client", &url, &arn, connections, backlog, &count.to_string()];
                 let (mut client, mut lines) = child(&arguments, roots.to_str());
@@ -127,16 +142,18 @@ async fn serve() {
 }
 
 /// Opens subscriptions one after the other, and prints what they cost.
-async fn client(url: &str, idle: &str, shared: bool, unread: bool, count: usize) {
+async fn client(url: &str, idle: &str, connections: &str, unread: bool, count: usize) {
     let config = Builder::new()
         .region(Region::new("us-east-1"))
         .endpoint_url(url)
         .credentials_provider(Credentials::new("test", "test", None, None, "bench"));
-    let config = if shared {
-        let tls = Provider::Rustls(CryptoMode::AwsLc);
-        config.http_client(aws_smithy_http_client::Builder::new().tls_provider(tls).build_https())
-    } else {
-        config
+    let config = match connections {
+        "shared" => {
+            let tls = Provider::Rustls(CryptoMode::AwsLc);
+            config.http_client(aws_smithy_http_client::Builder::new().tls_provider(tls).build_https())
+        }
+        "windows" => config.http_client(Windows::new()),
+        _ => config,
     };
     let kinesis = AwsKinesis::new(kinesis_client(config));
     let stream = StreamId::named(if unread { "unread" } else { "idle" }).unwrap();
@@ -192,4 +209,39 @@ fn cpu_seconds() -> f64 {
     let fields: Vec<&str> = after_name.split_whitespace().collect();
     let ticks: f64 = fields[11..13].iter().map(|field| field.parse::<f64>().unwrap()).sum();
     ticks / TICKS_PER_SECOND
+}
+
+/// One connection for all, with windows of our own: what it would take to make one.
+#[derive(Debug, Clone)]
+struct Windows(legacy::Client<HttpsConnector<Tcp>, SdkBody>);
+
+impl Windows {
+    fn new() -> Self {
+        let tls =
+            HttpsConnectorBuilder::new().with_native_roots().unwrap().https_only().enable_http2().build();
+        let mut builder = legacy::Client::builder(TokioExecutor::new());
+        builder
+            .http2_only(true)
+            .http2_initial_connection_window_size(CONNECTION_WINDOW)
+            .http2_initial_stream_window_size(STREAM_WINDOW);
+        Self(builder.build(tls))
+    }
+}
+
+impl HttpConnector for Windows {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let client = self.0.clone();
+        HttpConnectorFuture::new(async move {
+            let request = request.try_into_http1x().unwrap();
+            let answer = client.request(request).await;
+            let answer = answer.map_err(|error| ConnectorError::io(error.into()))?;
+            Ok(HttpResponse::try_from(answer.map(SdkBody::from_body_1_x)).unwrap())
+        })
+    }
+}
+
+impl HttpClient for Windows {
+    fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
+        SharedHttpConnector::new(self.clone())
+    }
 }

@@ -75,7 +75,7 @@ const KINESIS_DEPARTURES: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "a subscription after a number starts at the oldest record",
+        "the number and the time of a StartingPosition are thrown away, so a subscription starts at the oldest record",
         &[
             "a_subscription_starts_where_an_iterator_would",
             "a_subscription_resumes_after_the_continuation_number",
