@@ -122,6 +122,24 @@ async fn a_consumer_gets_two_mebibytes_a_second() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_event_without_records_makes_nothing_come_sooner() {
+    let heartbeat_interval = Duration::from_millis(50);
+    let fan_out = MemoryFanOutSettings { heartbeat_interval, ..Default::default() };
+    let limits = MemoryKinesisLimits::of_reads();
+    let settings = MemoryKinesisSettings { fan_out, limits, ..Default::default() };
+    let fan_out = FanOut::of(MemoryKinesis::new(settings)).await;
+    for _ in 0..2 {
+        fan_out.put(vec![0; 1_000_000]);
+    }
+    advance(Duration::from_secs(1)).await;
+    let mut subscription = fan_out.subscribe().await;
+    assert_eq!(subscription.next_event().await.unwrap().unwrap().records.len(), 1);
+    let start = Instant::now();
+    while subscription.next_event().await.unwrap().unwrap().records.is_empty() {}
+    assert!(start.elapsed() >= Duration::from_millis(476), "{:?}", start.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_consumer_is_created_and_deleted_in_its_time() {
     let kinesis = MemoryKinesis::default();
     let stream = StreamId::named("orders").unwrap();
