@@ -7,6 +7,7 @@ use integration_tests::wire::{Transport, WireFault};
 use kcl_core::ErrorKind;
 
 use super::world::{NEVER, Wire, next_event, quick, subscribe, take};
+use crate::backend::WAIT_MAX;
 
 /// Long enough to open a stream on a busy machine.
 const LIMIT: Duration = Duration::from_secs(1);
@@ -33,11 +34,17 @@ async fn a_stream_that_does_not_begin_is_given_up() {
         let wire = Wire::with(quick(), transport).await;
         let shard = wire.one_shard();
         let consumer = wire.consumer(&shard.stream).await;
-        for fault in [WireFault::LateStream(NEVER), WireFault::Hang] {
+        let kinesis = wire.kinesis_within(LIMIT / 5);
+        for (fault, words) in
+            [(WireFault::LateStream(NEVER), "began no stream within 200ms"), (WireFault::Hang, "failed")]
+        {
             wire.front.inject(move |_| fault);
-            let error = subscribe(&wire.kinesis_within(LIMIT / 5), &consumer, &shard).await.unwrap_err();
+            let opening = tokio::time::timeout(WAIT_MAX, subscribe(&kinesis, &consumer, &shard)).await;
+            let error = opening.expect("nobody gave it up").unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Transient, "{fault:?}: {error}");
-            assert!(error.to_string().contains(&shard.to_string()), "{error}");
+            for part in [&shard.to_string(), words] {
+                assert!(error.to_string().contains(part), "no '{part}' in: {error}");
+            }
         }
         assert_eq!(wire.front.counts().calls("SubscribeToShard"), 2);
     }
