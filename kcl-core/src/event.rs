@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use crate::error::Error;
 use crate::lease::LeaseLoss;
-use crate::model::{Checkpoint, RecordPosition, ShardId, ShardKey, WorkerId};
+use crate::model::{Checkpoint, ConsumerArn, RecordPosition, ShardId, ShardKey, WorkerId};
 
 /// Something that happened in a worker.
 #[derive(Debug)]
@@ -105,6 +105,38 @@ pub enum Event<'a> {
         failed_attempts: u32,
         /// When the next is made.
         delay: Duration,
+    },
+    /// The shard cannot be subscribed to yet, since its last owner's subscription lives for some seconds more. Subscribing is
+    /// tried again after `delay`.
+    SubscriptionInUse {
+        /// The shard.
+        shard: &'a ShardKey,
+        /// How many times in a row this was so. After more than a handful, another application uses the same consumer.
+        failed_attempts: u32,
+        /// When subscribing is tried again.
+        delay: Duration,
+    },
+    /// The shard could not be subscribed to for so long that it is polled for now.
+    FellBackToPolling {
+        /// The shard.
+        shard: &'a ShardKey,
+        /// Why it cannot be subscribed to.
+        error: &'a Error,
+    },
+    /// The shard is subscribed to again, and no longer polled.
+    ReturnedToFanOut {
+        /// The shard.
+        shard: &'a ShardKey,
+    },
+    /// This worker registered the application's consumer.
+    ConsumerRegistered {
+        /// The consumer.
+        consumer: &'a ConsumerArn,
+    },
+    /// This worker took back the registration of the application's consumer.
+    ConsumerDeregistered {
+        /// The consumer.
+        consumer: &'a ConsumerArn,
     },
     /// The record at the last position is no longer in the shard: retention has taken it, and perhaps records after it
     /// that were not read.

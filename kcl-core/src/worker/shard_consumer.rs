@@ -16,11 +16,14 @@ use crate::planted::PlantedFault;
 use crate::processor::{Checkpointer, Delivered, Delivery, ProcessorFactory, RecordBatch, ShardStart};
 use crate::retry::{Retry, RetryDelays};
 use crate::settings::{Checkpointing, WorkerSettings};
-use crate::stream::{ChildShard, PollingSource, RecordSource, SourceBatch, StartPosition, list_all_shards};
+use crate::stream::{ChildShard, Fetcher, Retriever, SourceBatch, StartPosition, list_all_shards};
 
 /// The end of a shard must be committed, and a lease released, before anybody can go on: soon, then patiently.
 const COMMIT_RETRY_DELAYS: RetryDelays =
     RetryDelays { initial: Duration::from_millis(100), max: Duration::from_secs(5) };
+
+/// A commit that failed is made again with the next batch, or after this if none comes.
+const COMMIT_RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How a consumer came to its end. The lease is released, except when it is lost.
 #[derive(Debug)]
@@ -41,6 +44,7 @@ pub(super) struct Context {
     pub(super) settings: Arc<WorkerSettings>,
     pub(super) ports: Ports,
     pub(super) processors: Arc<dyn ProcessorFactory>,
+    pub(super) retriever: Arc<Retriever>,
     pub(super) events: Events,
     pub(super) stopping: CancellationToken,
 }
@@ -148,33 +152,35 @@ impl ShardConsumer {
         if self.leaving.is_cancelled() || self.delivery.initialize(&start).await == Delivered::Stopped {
             return Ending::Released;
         }
-        let mut source = PollingSource::new(
-            Arc::clone(&self.context.ports.kinesis),
-            self.shard().clone(),
-            position,
-            self.context.settings.polling,
-            self.context.events.clone(),
-            self.seed,
-        );
-        self.pump(&mut source).await
+        let fetcher = self.context.retriever.fetch(self.shard(), position, self.seed);
+        self.pump(fetcher).await
     }
 
-    /// Moves batches from the source to the processor.
-    async fn pump(&mut self, source: &mut dyn RecordSource) -> Ending {
+    /// Moves batches from the stream to the processor.
+    async fn pump(&mut self, mut fetcher: Fetcher) -> Ending {
         let leaving = self.leaving.clone();
         loop {
             let read = select! {
                 biased;
                 () = leaving.cancelled() => return self.stop().await,
-                read = source.next_batch() => read,
+                read = fetcher.next_batch() => read,
+                () = sleep(COMMIT_RETRY_INTERVAL), if self.uncommitted().is_some() => {
+                    self.commit().await;
+                    continue;
+                }
             };
             // After a pause of the whole process a read may be ready before the keeper has noticed how late it is.
             if !self.lease.is_alive() {
                 return Ending::LeaseLost;
             }
-            let SourceBatch { records, millis_behind_latest, shard_end } = match read {
-                Ok(batch) => batch,
-                Err(error) => return self.source_failed(error).await,
+            let SourceBatch { records, millis_behind_latest, shard_end, room: _held } = match read {
+                Some(Ok(batch)) => batch,
+                Some(Err(error)) => return self.source_failed(error).await,
+                None => {
+                    return self
+                        .source_failed(Error::new(ErrorKind::Refused, "the reader ended by itself"))
+                        .await;
+                }
             };
             let batch = RecordBatch { shard: self.shard().clone(), records, millis_behind_latest };
             if let Some(children) = &shard_end
