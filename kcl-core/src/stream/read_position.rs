@@ -95,3 +95,6 @@ impl ReadPosition {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

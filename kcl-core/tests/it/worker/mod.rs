@@ -4,6 +4,7 @@ mod busy_shares;
 mod checkpointing;
 mod commits;
 mod failures;
+mod fan_out;
 mod fleet;
 mod hand_over;
 mod herd;
