@@ -5,6 +5,7 @@
 mod kinesis;
 mod lease_model;
 mod lease_store;
+mod memory_fan_out;
 mod memory_kinesis;
 mod memory_kinesis_properties;
 mod worker;

@@ -2,11 +2,9 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use super::errors::refused;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{ShardId, ShardKey, Timestamp};
-
-/// How long an iterator may be used (`GetShardIterator`, Kinesis API reference).
-const ITERATOR_LIFETIME: Duration = Duration::from_mins(5);
 
 /// What the text of a shard iterator says. The service's is encrypted; callers must treat this one as opaque too.
 #[derive(Debug, PartialEq, Eq)]
@@ -19,16 +17,16 @@ pub(super) struct IteratorToken {
 
 impl IteratorToken {
     /// Fails with [`ErrorKind::IteratorExpired`] if the iterator is too old to be used.
-    pub(super) fn check_age(&self, now: Timestamp) -> Result<()> {
+    pub(super) fn check_age(&self, lifetime: Duration, now: Timestamp) -> Result<()> {
         let age = now.saturating_since(self.issued_at);
-        if age > ITERATOR_LIFETIME {
+        if age > lifetime {
             return Err(Error::new(
                 ErrorKind::IteratorExpired,
                 format!(
                     "the iterator of shard '{}' is {} ms old, more than its lifetime of {} ms; get another",
                     self.shard,
                     age.as_millis(),
-                    ITERATOR_LIFETIME.as_millis()
+                    lifetime.as_millis()
                 ),
             ));
         }
@@ -49,10 +47,7 @@ impl FromStr for IteratorToken {
 
     fn from_str(text: &str) -> Result<Self> {
         parse(text).ok_or_else(|| {
-            Error::new(
-                ErrorKind::Refused,
-                format!("'{text}' is not a shard iterator; get one with `get_shard_iterator`"),
-            )
+            refused(format!("'{text}' is not a shard iterator; get one with `get_shard_iterator`"))
         })
     }
 }

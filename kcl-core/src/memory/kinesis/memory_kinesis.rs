@@ -1,15 +1,15 @@
-use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::time::Instant;
 
 use super::MemoryKinesisSettings;
+use super::clock::Clock;
+use super::errors::refused;
 use super::hash_key::hash_key_of;
-use super::memory_stream::MemoryStream;
-use crate::error::{Error, ErrorKind, Result};
+use super::service::Service;
+use crate::error::Result;
 use crate::model::{SequenceNumber, Shard, ShardId, StreamId, Timestamp};
 
 /// The most characters of a partition key (`PutRecord`, Kinesis API reference).
@@ -29,15 +29,8 @@ const SHARD_COUNT_MAX: u32 = 20_000;
 /// Its clock is that of the Tokio runtime, which a test may pause: create it in the runtime that uses it, or give it a
 /// [clock of its own](Self::with_clock).
 pub struct MemoryKinesis {
-    settings: MemoryKinesisSettings,
-    elapsed: Box<Elapsed>,
-    streams: Mutex<Streams>,
+    pub(super) service: Arc<Service>,
 }
-
-/// How long ago the Kinesis was created.
-type Elapsed = dyn Fn() -> Duration + Send + Sync;
-
-type Streams = BTreeMap<StreamId, MemoryStream>;
 
 /// Where a record went.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,22 +44,24 @@ pub struct PutRecordOutput {
 impl MemoryKinesis {
     /// A Kinesis without streams.
     pub fn new(settings: MemoryKinesisSettings) -> Self {
-        let created_at = Instant::now();
-        Self::with_clock(settings, move || Instant::now().saturating_duration_since(created_at))
+        let clock = Clock::of_the_runtime(settings.started_at);
+        Self { service: Arc::new(Service::new(settings, clock)) }
     }
 
     /// A Kinesis without streams whose time is `started_at` of the settings plus `elapsed`, which must never go back.
-    /// For workers in several runtimes, each of which has a clock of its own.
+    /// For workers in several runtimes, each of which has a clock of its own. Subscriptions notice within 50 ms of
+    /// their runtime's clock what time brings, and at once what calls bring.
     pub fn with_clock(
         settings: MemoryKinesisSettings,
         elapsed: impl Fn() -> Duration + Send + Sync + 'static,
     ) -> Self {
-        Self { settings, elapsed: Box::new(elapsed), streams: Mutex::default() }
+        let clock = Clock::given(settings.started_at, elapsed);
+        Self { service: Arc::new(Service::new(settings, clock)) }
     }
 
     /// The time by which records arrive and expire.
     pub fn now(&self) -> Timestamp {
-        self.settings.started_at.saturating_add((self.elapsed)())
+        self.service.clock().now()
     }
 
     /// Creates a stream of 1 to 20,000 shards with equal hash ranges. Refused if there is a stream of this id.
@@ -77,13 +72,7 @@ impl MemoryKinesis {
                 "stream '{stream}' cannot have {shard_count} shards; use 1 to {SHARD_COUNT_MAX}"
             )));
         }
-        let mut streams = self.lock();
-        if streams.contains_key(stream) {
-            return Err(refused(format!("stream '{stream}' exists already")));
-        }
-        let created = MemoryStream::new(stream.clone(), shard_count, self.now())?;
-        streams.insert(stream.clone(), created);
-        Ok(())
+        self.service.create_stream(stream, shard_count)
     }
 
     /// Adds a record to the open shard that takes its hash key: `explicit_hash_key`, or else the MD5 digest of the
@@ -97,7 +86,7 @@ impl MemoryKinesis {
     ) -> Result<PutRecordOutput> {
         check_record(partition_key, &data)?;
         let hash_key = explicit_hash_key.unwrap_or_else(|| hash_key_of(partition_key));
-        self.with_stream(stream, |stream, now| {
+        self.service.with_stream(stream, |stream, now| {
             let (shard_id, sequence_number) = stream.put(partition_key, hash_key, data, now)?;
             Ok(PutRecordOutput { shard_id, sequence_number })
         })
@@ -111,55 +100,28 @@ impl MemoryKinesis {
         shard: &ShardId,
         new_starting_hash_key: u128,
     ) -> Result<[ShardId; 2]> {
-        self.with_stream(stream, |stream, now| stream.split(shard, new_starting_hash_key, now))
+        self.service.with_stream(stream, |stream, now| stream.split(shard, new_starting_hash_key, now))
     }
 
     /// Closes two shards and opens one in their place. Refused if one is closed or their hash ranges do not touch.
     pub fn merge_shards(&self, stream: &StreamId, shard: &ShardId, adjacent: &ShardId) -> Result<ShardId> {
-        self.with_stream(stream, |stream, now| stream.merge(shard, adjacent, now))
+        self.service.with_stream(stream, |stream, now| stream.merge(shard, adjacent, now))
     }
 
     /// Every shard that is listed, closed ones included, ordered by name.
     pub fn shards(&self, stream: &StreamId) -> Result<Vec<Shard>> {
-        self.with_stream(stream, |stream, _| Ok(stream.listings(None).cloned().collect()))
+        self.service.with_stream(stream, |stream, _| {
+            Ok(stream.shards_after(None).map(|shard| shard.listing().clone()).collect())
+        })
     }
 
     /// Forgets at once what retention would forget later: records that arrived before `horizon`, and shards that were
     /// closed before it.
     pub fn trim(&self, stream: &StreamId, horizon: Timestamp) -> Result<()> {
-        self.with_stream(stream, |stream, _| {
+        self.service.with_stream(stream, |stream, _| {
             stream.trim(horizon);
             Ok(())
         })
-    }
-
-    pub(super) fn shards_per_page(&self) -> usize {
-        self.settings.shards_per_page.max(1)
-    }
-
-    /// Runs one call on a stream, after retention has taken what it must.
-    pub(super) fn with_stream<T>(
-        &self,
-        id: &StreamId,
-        call: impl FnOnce(&mut MemoryStream, Timestamp) -> Result<T>,
-    ) -> Result<T> {
-        let mut streams = self.lock();
-        let stream = streams
-            .get_mut(id)
-            .ok_or_else(|| Error::new(ErrorKind::NotFound, format!("there is no stream '{id}'")))?;
-        let now = self.now();
-        stream.trim(self.retention_horizon(now));
-        call(stream, now)
-    }
-
-    fn retention_horizon(&self, now: Timestamp) -> Timestamp {
-        let retention_ms = i64::try_from(self.settings.retention.as_millis()).unwrap_or(i64::MAX);
-        Timestamp::from_millis(now.as_millis().saturating_sub(retention_ms))
-    }
-
-    /// Calls check before they change anything, so a poisoned lock guards whole streams still.
-    fn lock(&self) -> MutexGuard<'_, Streams> {
-        self.streams.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -172,7 +134,7 @@ impl Default for MemoryKinesis {
 impl fmt::Debug for MemoryKinesis {
     /// Without the records, which may be many.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MemoryKinesis").field("settings", &self.settings).finish_non_exhaustive()
+        f.debug_struct("MemoryKinesis").field("settings", self.service.settings()).finish_non_exhaustive()
     }
 }
 
@@ -191,8 +153,4 @@ fn check_record(partition_key: &str, data: &Bytes) -> Result<()> {
         )));
     }
     Ok(())
-}
-
-fn refused(message: String) -> Error {
-    Error::new(ErrorKind::Refused, message)
 }

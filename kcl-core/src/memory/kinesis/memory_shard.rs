@@ -1,14 +1,15 @@
 use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::sync::Notify;
 
+use super::errors::refused;
 use super::sequence::ShardNumbering;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::model::{HashKeyRange, Record, RecordPosition, SequenceNumber, Shard, ShardId, Timestamp};
-use crate::stream::IteratorPosition;
-
-/// The most bytes that one `GetRecords` call returns (Kinesis API reference).
-const READ_BYTES_MAX: usize = 10 * 1024 * 1024;
+use crate::stream::{ChildShard, IteratorPosition};
 
 /// One shard: what the service lists of it, and the records that it still keeps.
 ///
@@ -20,12 +21,30 @@ pub(super) struct MemoryShard {
     numbering: ShardNumbering,
     records: VecDeque<Record>,
     next_index: u64,
-    closed_at: Option<Timestamp>,
+    opened_at: Timestamp,
+    closed: Option<Closed>,
+    /// Wakes the subscriptions to this shard.
+    news: Arc<Notify>,
+}
+
+/// How a shard ended.
+#[derive(Debug)]
+struct Closed {
+    at: Timestamp,
+    children: Vec<ChildShard>,
+}
+
+/// How much one read may return. A single record may be larger.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ReadMax {
+    pub(super) records: usize,
+    pub(super) bytes: usize,
 }
 
 /// What one read returned.
 pub(super) struct ShardRead {
     pub(super) records: Vec<Record>,
+    pub(super) bytes: usize,
     /// The sequence index to read on from; `None` at the end of a closed shard.
     pub(super) next_index: Option<u64>,
     pub(super) millis_behind_latest: u64,
@@ -37,6 +56,7 @@ impl MemoryShard {
         parents: [Option<ShardId>; 2],
         hash_key_range: HashKeyRange,
         numbering: ShardNumbering,
+        now: Timestamp,
     ) -> Result<Self> {
         let [parent, adjacent_parent] = parents;
         Ok(Self {
@@ -51,7 +71,9 @@ impl MemoryShard {
             numbering,
             records: VecDeque::new(),
             next_index: 1,
-            closed_at: None,
+            opened_at: now,
+            closed: None,
+            news: Arc::default(),
         })
     }
 
@@ -64,6 +86,30 @@ impl MemoryShard {
         self.numbering
     }
 
+    /// When it was opened, and when it was closed.
+    pub(super) fn lifetime(&self) -> (Timestamp, Option<Timestamp>) {
+        (self.opened_at, self.closed.as_ref().map(|closed| closed.at))
+    }
+
+    /// The shard as the end of a parent names it.
+    pub(super) fn as_child(&self) -> ChildShard {
+        ChildShard {
+            shard_id: self.listing.shard_id.clone(),
+            parents: self.listing.parents().cloned().collect(),
+            hash_key_range: self.listing.hash_key_range,
+        }
+    }
+
+    /// The shards that follow it; none while it is open.
+    pub(super) fn children(&self) -> &[ChildShard] {
+        self.closed.as_ref().map_or(&[], |closed| &closed.children)
+    }
+
+    /// Notified whenever a subscription to this shard may have something to do.
+    pub(super) fn news(&self) -> &Arc<Notify> {
+        &self.news
+    }
+
     pub(super) fn put(&mut self, partition_key: &str, data: Bytes, now: Timestamp) -> Result<SequenceNumber> {
         let sequence_number = self.numbering.record(self.next_index, now)?;
         self.records.push_back(Record {
@@ -74,19 +120,16 @@ impl MemoryShard {
             data,
         });
         self.next_index += 1;
+        self.news.notify_waiters();
         Ok(sequence_number)
     }
 
     /// Takes no more records from here on.
-    pub(super) fn close(&mut self, now: Timestamp) -> Result<()> {
+    pub(super) fn close(&mut self, children: Vec<ChildShard>, now: Timestamp) -> Result<()> {
         self.listing.ending_sequence_number = Some(self.numbering.end(now)?);
-        self.closed_at = Some(now);
+        self.closed = Some(Closed { at: now, children });
+        self.news.notify_waiters();
         Ok(())
-    }
-
-    /// True if the shard was closed before `horizon`, so that nothing in it can be kept.
-    pub(super) fn was_closed_before(&self, horizon: Timestamp) -> bool {
-        self.closed_at.is_some_and(|closed_at| closed_at < horizon)
     }
 
     /// Forgets the records that arrived before `horizon`.
@@ -116,18 +159,39 @@ impl MemoryShard {
         })
     }
 
-    /// Up to `limit` records from `index` on, or from the oldest one kept if that is later.
-    pub(super) fn read(&self, index: u64, limit: usize, now: Timestamp) -> ShardRead {
-        let skipped = index.saturating_sub(self.first_index());
-        let skipped = usize::try_from(skipped).unwrap_or(usize::MAX).min(self.records.len());
-        let records = within_read_bytes(self.records.range(skipped..).take(limit));
-        let unread = self.records.len() - skipped - records.len();
-        let at_end = unread == 0 && self.closed_at.is_some();
+    /// Records from `index` on, or from the oldest one kept if that is later.
+    pub(super) fn read(&self, index: u64, max: ReadMax, now: Timestamp) -> ShardRead {
+        let skipped = self.skipped(index);
+        let (count, bytes) = fitting(self.records.range(skipped..), max);
+        let records: Vec<Record> = self.records.range(skipped..skipped + count).cloned().collect();
+        let unread = self.records.range(skipped + count..);
+        let at_end = unread.len() == 0 && self.closed.is_some();
         ShardRead {
-            millis_behind_latest: millis_behind(&records, unread, now),
-            next_index: (!at_end).then(|| self.next_index - unread as u64),
+            next_index: (!at_end).then(|| self.next_index - unread.len() as u64),
+            millis_behind_latest: millis_behind(records.last(), unread, now),
             records,
+            bytes,
         }
+    }
+
+    /// When what lies from `index` on is pushed to a subscription: its first record `delay` after it arrived, and the end of
+    /// a shard with all that is left as soon as it is closed. `None` if there is nothing.
+    pub(super) fn push_at(&self, index: u64, delay: Duration) -> Option<Timestamp> {
+        let next = self.records.get(self.skipped(index));
+        let closed_at = self.closed.as_ref().map(|closed| closed.at);
+        closed_at.or_else(|| next.map(|record| record.approximate_arrival.saturating_add(delay)))
+    }
+
+    /// A number above that of every record before `index`, and below that of every one from there on, that moves on
+    /// with the time.
+    pub(super) fn number_before(&self, index: u64, now: Timestamp) -> Result<SequenceNumber> {
+        self.numbering.record(index.max(self.first_index()) - 1, now)
+    }
+
+    /// How many of the kept records lie before `index`.
+    fn skipped(&self, index: u64) -> usize {
+        let skipped = index.saturating_sub(self.first_index());
+        usize::try_from(skipped).unwrap_or(usize::MAX).min(self.records.len())
     }
 
     fn first_index(&self) -> u64 {
@@ -140,7 +204,7 @@ impl MemoryShard {
 
     fn check_time(&self, time: Timestamp, now: Timestamp) -> Result<()> {
         if time > now {
-            return Err(self.refused(&format!("the time {time} is in the future: it is {now}")));
+            return Err(self.no_place(&format!("the time {time} is in the future: it is {now}")));
         }
         Ok(())
     }
@@ -154,38 +218,36 @@ impl MemoryShard {
         if (start..=&end).contains(&number) {
             return Ok(());
         }
-        Err(self.refused(&format!(
+        Err(self.no_place(&format!(
             "the sequence number {number} is not of this shard, which holds {start} to {end}"
         )))
     }
 
-    fn refused(&self, problem: &str) -> Error {
-        Error::new(
-            ErrorKind::Refused,
-            format!("no iterator for shard '{}': {problem}", self.listing.shard_id),
-        )
+    fn no_place(&self, problem: &str) -> Error {
+        refused(format!("no place to read from in shard '{}': {problem}", self.listing.shard_id))
     }
 }
 
-/// As many of the records as fit one call. A record is far smaller than the limit, so there always is progress.
-fn within_read_bytes<'a>(records: impl Iterator<Item = &'a Record>) -> Vec<Record> {
-    let mut bytes = 0;
-    records
-        .take_while(|record| {
-            bytes += record.data.len() + record.partition_key.len();
-            bytes <= READ_BYTES_MAX
-        })
-        .cloned()
-        .collect()
-}
-
-/// The age of the last record read, but never 0 while there is more to read.
-fn millis_behind(read: &[Record], unread: usize, now: Timestamp) -> u64 {
-    match read.last() {
-        Some(last) if unread > 0 => {
-            let age = now.saturating_since(last.approximate_arrival);
-            u64::try_from(age.as_millis()).unwrap_or(u64::MAX).max(1)
+/// How many of the records one read returns, and their bytes. Always one, if there is one, so there is progress.
+fn fitting<'a>(records: impl Iterator<Item = &'a Record>, max: ReadMax) -> (usize, usize) {
+    let (mut count, mut bytes) = (0, 0);
+    for record in records.take(max.records) {
+        let with_this = bytes + record.data.len() + record.partition_key.len();
+        if count > 0 && with_this > max.bytes {
+            break;
         }
-        _ => 0,
+        (count, bytes) = (count + 1, with_this);
     }
+    (count, bytes)
+}
+
+/// The age of the last record read, or else of the next one, but never 0 while there is more to read.
+fn millis_behind<'a>(
+    last_read: Option<&'a Record>,
+    mut unread: impl Iterator<Item = &'a Record>,
+    now: Timestamp,
+) -> u64 {
+    let Some(next) = unread.next() else { return 0 };
+    let age = now.saturating_since(last_read.unwrap_or(next).approximate_arrival);
+    u64::try_from(age.as_millis()).unwrap_or(u64::MAX).max(1)
 }

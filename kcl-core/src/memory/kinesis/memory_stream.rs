@@ -1,39 +1,121 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
+use std::ops::Bound;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::MemoryKinesisSettings;
+use super::arn::stream_arn;
+use super::consumers::Consumers;
+use super::errors::not_found;
 use super::hash_key::even_ranges;
 use super::iterator_token::IteratorToken;
-use super::memory_shard::MemoryShard;
+use super::memory_shard::{MemoryShard, ReadMax};
 use super::sequence::ShardNumbering;
-use crate::error::{Error, ErrorKind, Result};
-use crate::model::{HashKeyRange, SequenceNumber, Shard, ShardId, ShardKey, StreamId, Timestamp};
-use crate::stream::{ChildShard, GetRecordsOutput, IteratorPosition, ShardIterator};
+use crate::error::Result;
+use crate::model::{HashKeyRange, SequenceNumber, ShardId, ShardKey, StreamArn, StreamId, Timestamp};
+use crate::stream::{GetRecordsOutput, IteratorPosition, ShardIterator, StreamDescription, StreamStatus};
+
+/// The most bytes that one `GetRecords` call returns (Kinesis API reference).
+const READ_BYTES_MAX: usize = 10 * 1024 * 1024;
 
 /// One stream. The hash ranges of its open shards cover every hash key exactly once.
+///
+/// Nothing here looks at all shards, except what lists them. So what retention takes is forgotten when its shard is next
+/// used; but a closed shard, as a whole, at once.
 #[derive(Debug)]
 pub(super) struct MemoryStream {
     id: StreamId,
+    arn: StreamArn,
+    settings: Arc<MemoryKinesisSettings>,
+    created_at: Timestamp,
+    /// Records that arrived before this are forgotten. It only ever moves on.
+    horizon: Timestamp,
     shards: BTreeMap<ShardId, MemoryShard>,
+    /// The open shards, by their starting hash keys.
+    open: BTreeMap<u128, ShardId>,
+    /// The closed shards, in the order of their closing.
+    closed: VecDeque<(Timestamp, ShardId)>,
     /// The number in the next shard's name; names are never used again.
     next_ordinal: u32,
+    pub(super) consumers: Consumers,
 }
 
 impl MemoryStream {
-    pub(super) fn new(id: StreamId, shard_count: u32, now: Timestamp) -> Result<Self> {
-        let mut stream = Self { id, shards: BTreeMap::new(), next_ordinal: 0 };
+    pub(super) fn new(
+        id: StreamId,
+        shard_count: u32,
+        settings: Arc<MemoryKinesisSettings>,
+        now: Timestamp,
+    ) -> Result<Self> {
+        let arn = stream_arn(&id)?;
+        let mut stream = Self {
+            consumers: Consumers::new(arn.clone(), settings.fan_out),
+            id,
+            arn,
+            settings,
+            created_at: now,
+            horizon: Timestamp::from_millis(i64::MIN),
+            shards: BTreeMap::new(),
+            open: BTreeMap::new(),
+            closed: VecDeque::new(),
+            next_ordinal: 0,
+        };
         for range in even_ranges(shard_count) {
-            stream.add_shard(&[], range, now)?;
+            stream.open(&[], range, now)?;
         }
         Ok(stream)
     }
 
+    pub(super) fn id(&self) -> &StreamId {
+        &self.id
+    }
+
+    pub(super) fn arn(&self) -> &StreamArn {
+        &self.arn
+    }
+
+    pub(super) fn settings(&self) -> &MemoryKinesisSettings {
+        &self.settings
+    }
+
+    /// Lets retention take what it must by `now`.
+    pub(super) fn pass_time(&mut self, now: Timestamp) {
+        self.trim(now.saturating_sub(self.settings.retention));
+        self.consumers.pass_time(now);
+    }
+
+    /// Forgets records that arrived before `horizon`, and shards that were closed before it.
+    pub(super) fn trim(&mut self, horizon: Timestamp) {
+        self.horizon = self.horizon.max(horizon);
+        while let Some((_, shard_id)) = self.closed.pop_front_if(|(closed_at, _)| *closed_at < self.horizon) {
+            self.shards.remove(&shard_id);
+        }
+    }
+
+    /// The time from which on the stream can be read.
+    pub(super) fn oldest_time(&self) -> Timestamp {
+        self.horizon.max(self.created_at)
+    }
+
+    pub(super) fn describe(&self) -> StreamDescription {
+        StreamDescription {
+            arn: self.arn.clone(),
+            status: StreamStatus::Active,
+            retention: self.settings.retention,
+            open_shard_count: self.open.len(),
+            consumer_count: self.consumers.count(),
+        }
+    }
+
     /// The shards whose names are above `after`, in order.
-    pub(super) fn listings(&self, after: Option<&ShardId>) -> impl Iterator<Item = &Shard> {
-        self.shards
-            .values()
-            .map(MemoryShard::listing)
-            .filter(move |shard| after.is_none_or(|after| shard.shard_id > *after))
+    pub(super) fn shards_after(&self, after: Option<&ShardId>) -> impl Iterator<Item = &MemoryShard> {
+        let start = after.map_or(Bound::Unbounded, Bound::Excluded);
+        self.shards.range((start, Bound::Unbounded)).map(|(_, shard)| shard)
+    }
+
+    pub(super) fn has_shard(&self, shard_id: &ShardId) -> bool {
+        self.shards.contains_key(shard_id)
     }
 
     pub(super) fn put(
@@ -43,92 +125,38 @@ impl MemoryStream {
         data: Bytes,
         now: Timestamp,
     ) -> Result<(ShardId, SequenceNumber)> {
-        let takes = |shard: &Shard| shard.is_open() && shard.hash_key_range.contains(hash_key);
-        let open = self.shards.iter_mut().find(|(_, shard)| takes(shard.listing()));
-        let (shard_id, shard) = open.ok_or_else(|| {
+        let open = self.open.range(..=hash_key).next_back().map(|(_, shard_id)| shard_id.clone());
+        let shard_id = open.ok_or_else(|| {
             not_found(format!("no open shard of stream '{}' takes the hash key {hash_key}", self.id))
         })?;
-        Ok((shard_id.clone(), shard.put(partition_key, data, now)?))
-    }
-
-    pub(super) fn split(
-        &mut self,
-        shard_id: &ShardId,
-        new_starting_hash_key: u128,
-        now: Timestamp,
-    ) -> Result<[ShardId; 2]> {
-        let HashKeyRange { start, end } = self.open_shard(shard_id)?.listing().hash_key_range;
-        if new_starting_hash_key <= start.saturating_add(1) || new_starting_hash_key >= end {
-            return Err(refused(format!(
-                "shard '{shard_id}' of stream '{}' cannot be split at {new_starting_hash_key}: the key must be \
-                 greater than its starting hash key {start} plus one, and less than its ending hash key {end}",
-                self.id
-            )));
-        }
-        let (lower, upper) = (
-            HashKeyRange { start, end: new_starting_hash_key - 1 },
-            HashKeyRange { start: new_starting_hash_key, end },
-        );
-        let parents = [shard_id];
-        let children = [self.add_shard(&parents, lower, now)?, self.add_shard(&parents, upper, now)?];
-        self.close_shards(&parents, now)?;
-        Ok(children)
-    }
-
-    pub(super) fn merge(
-        &mut self,
-        shard_id: &ShardId,
-        adjacent: &ShardId,
-        now: Timestamp,
-    ) -> Result<ShardId> {
-        let one = self.open_shard(shard_id)?.listing().hash_key_range;
-        let other = self.open_shard(adjacent)?.listing().hash_key_range;
-        if !one.is_adjacent_to(other) {
-            return Err(refused(format!(
-                "shards '{shard_id}' ({one}) and '{adjacent}' ({other}) of stream '{}' cannot be merged: their \
-                 hash key ranges are not adjacent",
-                self.id
-            )));
-        }
-        let union = HashKeyRange { start: one.start.min(other.start), end: one.end.max(other.end) };
-        let parents = [shard_id, adjacent];
-        let child = self.add_shard(&parents, union, now)?;
-        self.close_shards(&parents, now)?;
-        Ok(child)
-    }
-
-    /// Forgets records that arrived before `horizon`, and shards that were closed before it.
-    pub(super) fn trim(&mut self, horizon: Timestamp) {
-        // Every call comes through here, and nearly none finds anything to forget.
-        if self.shards.values().any(|shard| shard.was_closed_before(horizon)) {
-            self.shards.retain(|_, shard| !shard.was_closed_before(horizon));
-        }
-        for shard in self.shards.values_mut() {
-            shard.trim(horizon);
-        }
+        let sequence_number = self.shard_mut(&shard_id)?.put(partition_key, data, now)?;
+        Ok((shard_id, sequence_number))
     }
 
     pub(super) fn iterator(
-        &self,
+        &mut self,
         shard_id: &ShardId,
         position: &IteratorPosition,
         now: Timestamp,
     ) -> Result<ShardIterator> {
-        let next_index = self.shard(shard_id)?.index_of(position, now)?;
+        let next_index = self.shard_mut(shard_id)?.index_of(position, now)?;
         Ok(self.iterator_at(shard_id, next_index, now))
     }
 
     pub(super) fn read(
-        &self,
+        &mut self,
         token: &IteratorToken,
         limit: usize,
         now: Timestamp,
     ) -> Result<GetRecordsOutput> {
+        token.check_age(self.settings.iterator_lifetime, now)?;
         let shard_id = &token.shard.shard_id;
-        let read = self.shard(shard_id)?.read(token.next_index, limit, now);
+        let shard = self.shard_mut(shard_id)?;
+        let max = ReadMax { records: limit, bytes: READ_BYTES_MAX };
+        let read = shard.read(token.next_index, max, now);
         let children = match read.next_index {
             Some(_) => Vec::new(),
-            None => self.children_of(shard_id),
+            None => shard.children().to_vec(),
         };
         Ok(GetRecordsOutput {
             records: read.records,
@@ -144,61 +172,51 @@ impl MemoryStream {
         ShardIterator { shard, token: token.to_string() }
     }
 
-    fn children_of(&self, parent: &ShardId) -> Vec<ChildShard> {
-        self.listings(None)
-            .filter(|shard| shard.parents().any(|id| id == parent))
-            .map(|shard| ChildShard {
-                shard_id: shard.shard_id.clone(),
-                parents: shard.parents().cloned().collect(),
-                hash_key_range: shard.hash_key_range,
-            })
-            .collect()
-    }
-
-    fn add_shard(&mut self, parents: &[&ShardId], range: HashKeyRange, now: Timestamp) -> Result<ShardId> {
-        let numberings =
-            parents.iter().map(|id| Ok(self.shard(id)?.numbering())).collect::<Result<Vec<_>>>()?;
+    /// Opens a shard that takes the hash keys of `range` from here on.
+    pub(super) fn open(
+        &mut self,
+        parents: &[&ShardId],
+        range: HashKeyRange,
+        now: Timestamp,
+    ) -> Result<ShardId> {
+        let numberings = parents.iter().map(|id| Ok(self.shard(id)?.numbering()));
+        let numbering = ShardNumbering::new(&numberings.collect::<Result<Vec<_>>>()?, self.next_ordinal, now);
         let shard_id = ShardId::new(format!("shardId-{:012}", self.next_ordinal));
-        let shard = MemoryShard::new(
-            shard_id.clone(),
-            [0, 1].map(|index| parents.get(index).map(|&id| id.clone())),
-            range,
-            ShardNumbering::new(&numberings, self.next_ordinal, now),
-        )?;
+        let parents = [0, 1].map(|index| parents.get(index).map(|&id| id.clone()));
+        let shard = MemoryShard::new(shard_id.clone(), parents, range, numbering, now)?;
         self.next_ordinal += 1;
+        self.open.insert(range.start, shard_id.clone());
         self.shards.insert(shard_id.clone(), shard);
         Ok(shard_id)
     }
 
-    fn close_shards(&mut self, shard_ids: &[&ShardId], now: Timestamp) -> Result<()> {
-        self.shards
-            .iter_mut()
-            .filter(|(id, _)| shard_ids.contains(id))
-            .try_for_each(|(_, shard)| shard.close(now))
-    }
-
-    fn open_shard(&self, shard_id: &ShardId) -> Result<&MemoryShard> {
-        let shard = self.shard(shard_id)?;
-        if !shard.listing().is_open() {
-            return Err(refused(format!(
-                "shard '{shard_id}' of stream '{}' is closed: it has been split or merged before",
-                self.id
-            )));
+    /// Closes a shard whose hash keys `children` have taken.
+    pub(super) fn close(&mut self, shard_id: &ShardId, children: &[ShardId], now: Timestamp) -> Result<()> {
+        let children = children.iter().map(|id| Ok(self.shard(id)?.as_child()));
+        let children = children.collect::<Result<Vec<_>>>()?;
+        let shard = self.shard_mut(shard_id)?;
+        shard.close(children, now)?;
+        let start = shard.listing().hash_key_range.start;
+        if self.open.get(&start) == Some(shard_id) {
+            self.open.remove(&start);
         }
-        Ok(shard)
+        self.closed.push_back((now, shard_id.clone()));
+        Ok(())
     }
 
-    fn shard(&self, shard_id: &ShardId) -> Result<&MemoryShard> {
+    pub(super) fn shard(&self, shard_id: &ShardId) -> Result<&MemoryShard> {
         self.shards
             .get(shard_id)
             .ok_or_else(|| not_found(format!("stream '{}' has no shard '{shard_id}'", self.id)))
     }
-}
 
-fn refused(message: String) -> Error {
-    Error::new(ErrorKind::Refused, message)
-}
-
-fn not_found(message: String) -> Error {
-    Error::new(ErrorKind::NotFound, message)
+    /// A shard, without the records that retention has taken.
+    pub(super) fn shard_mut(&mut self, shard_id: &ShardId) -> Result<&mut MemoryShard> {
+        let shard = self
+            .shards
+            .get_mut(shard_id)
+            .ok_or_else(|| not_found(format!("stream '{}' has no shard '{shard_id}'", self.id)))?;
+        shard.trim(self.horizon);
+        Ok(shard)
+    }
 }

@@ -1,12 +1,17 @@
+use std::sync::Arc;
+
 use async_trait::async_trait;
 
 use super::MemoryKinesis;
+use super::arn::stream_of;
+use super::errors::refused;
 use super::iterator_token::IteratorToken;
-use crate::error::{Error, ErrorKind, Result};
-use crate::model::{ConsumerArn, ShardId, ShardKey, StreamArn, StreamId, Timestamp};
+use super::subscription::MemorySubscription;
+use crate::error::Result;
+use crate::model::{ConsumerArn, ShardKey, StreamArn, StreamId, Timestamp};
 use crate::stream::{
     ConsumerDescription, ConsumerRef, GET_RECORDS_MAX, GetRecordsOutput, IteratorPosition, Kinesis,
-    ShardIterator, ShardPage, ShardPageRequest, ShardPageToken, StreamDescription, Subscription,
+    ShardIterator, ShardPage, ShardPageRequest, StreamDescription, Subscription,
 };
 
 #[async_trait]
@@ -15,18 +20,12 @@ impl Kinesis for MemoryKinesis {
         self.now()
     }
 
+    async fn describe_stream(&self, stream: &StreamId) -> Result<StreamDescription> {
+        self.service.with_stream(stream, |stream, _| Ok(stream.describe()))
+    }
+
     async fn list_shards(&self, stream: &StreamId, page: &ShardPageRequest) -> Result<ShardPage> {
-        let listed = match page {
-            ShardPageRequest::First(_) => None,
-            ShardPageRequest::Next(token) => Some(last_listed(stream, token)?),
-        };
-        self.with_stream(stream, |state, _| {
-            let mut rest = state.listings(listed.as_ref());
-            let shards: Vec<_> = rest.by_ref().take(self.shards_per_page()).cloned().collect();
-            let more = rest.next().is_some();
-            let next = shards.last().filter(|_| more).map(|last| page_token(stream, &last.shard_id));
-            Ok(ShardPage { shards, next })
-        })
+        self.service.with_stream(stream, |stream, now| stream.list(page, now))
     }
 
     async fn get_shard_iterator(
@@ -34,41 +33,49 @@ impl Kinesis for MemoryKinesis {
         shard: &ShardKey,
         position: &IteratorPosition,
     ) -> Result<ShardIterator> {
-        self.with_stream(&shard.stream, |stream, now| stream.iterator(&shard.shard_id, position, now))
+        self.service.with_stream(&shard.stream, |stream, now| stream.iterator(&shard.shard_id, position, now))
     }
 
     async fn get_records(&self, iterator: &ShardIterator, limit: u32) -> Result<GetRecordsOutput> {
         let limit = checked_limit(limit)?;
         let token: IteratorToken = iterator.token.parse()?;
-        self.with_stream(&token.shard.stream, |stream, now| {
-            token.check_age(now)?;
-            stream.read(&token, limit, now)
-        })
-    }
-
-    async fn describe_stream(&self, _stream: &StreamId) -> Result<StreamDescription> {
-        Err(Error::new(ErrorKind::Refused, "not there yet"))
+        self.service.with_stream(&token.shard.stream, |stream, now| stream.read(&token, limit, now))
     }
 
     async fn subscribe_to_shard(
         &self,
-        _consumer: &ConsumerArn,
-        _shard: &ShardKey,
-        _position: &IteratorPosition,
+        consumer: &ConsumerArn,
+        shard: &ShardKey,
+        position: &IteratorPosition,
     ) -> Result<Box<dyn Subscription>> {
-        Err(Error::new(ErrorKind::Refused, "not there yet"))
+        let (cursor, news) = self.service.with_stream(&shard.stream, |stream, now| {
+            let cursor = stream.subscribe(consumer, &shard.shard_id, position, now)?;
+            Ok((cursor, Arc::clone(stream.shard(&shard.shard_id)?.news())))
+        })?;
+        let service = Arc::clone(&self.service);
+        Ok(Box::new(MemorySubscription { service, shard: shard.clone(), cursor, news }))
     }
 
-    async fn register_consumer(&self, _stream: &StreamArn, _name: &str) -> Result<ConsumerDescription> {
-        Err(Error::new(ErrorKind::Refused, "not there yet"))
+    async fn register_consumer(&self, stream: &StreamArn, name: &str) -> Result<ConsumerDescription> {
+        self.service.with_stream_of_arn(stream, |stream, now| stream.consumers.register(name, now))
     }
 
-    async fn describe_consumer(&self, _consumer: &ConsumerRef) -> Result<ConsumerDescription> {
-        Err(Error::new(ErrorKind::Refused, "not there yet"))
+    async fn describe_consumer(&self, consumer: &ConsumerRef) -> Result<ConsumerDescription> {
+        let stream = match consumer {
+            ConsumerRef::Arn(arn) => stream_of(arn)?,
+            ConsumerRef::Name { stream, .. } => stream.clone(),
+        };
+        self.service.with_stream_of_arn(&stream, |stream, now| stream.consumers.describe(consumer, now))
     }
 
-    async fn deregister_consumer(&self, _consumer: &ConsumerArn) -> Result<()> {
-        Err(Error::new(ErrorKind::Refused, "not there yet"))
+    async fn deregister_consumer(&self, consumer: &ConsumerArn) -> Result<()> {
+        self.service.with_stream_of_arn(&stream_of(consumer)?, |stream, now| {
+            for shard in stream.consumers.deregister(consumer, now)? {
+                // A shard that retention has taken has no subscription to wake.
+                stream.shard(&shard).iter().for_each(|shard| shard.news().notify_waiters());
+            }
+            Ok(())
+        })
     }
 }
 
@@ -77,20 +84,4 @@ fn checked_limit(limit: u32) -> Result<usize> {
         Ok(checked) if (1..=GET_RECORDS_MAX).contains(&limit) => Ok(checked),
         _ => Err(refused(format!("a limit of {limit} records is not allowed; use 1 to {GET_RECORDS_MAX}"))),
     }
-}
-
-/// A page token names the stream and the last shard of the page before.
-fn page_token(stream: &StreamId, last: &ShardId) -> ShardPageToken {
-    ShardPageToken(format!("{stream}/{last}"))
-}
-
-fn last_listed(stream: &StreamId, token: &ShardPageToken) -> Result<ShardId> {
-    match token.0.split_once('/') {
-        Some((of, last)) if of == stream.to_string() => Ok(ShardId::new(last)),
-        _ => Err(refused(format!("'{}' is not a page token of stream '{stream}'", token.0))),
-    }
-}
-
-fn refused(message: String) -> Error {
-    Error::new(ErrorKind::Refused, message)
 }

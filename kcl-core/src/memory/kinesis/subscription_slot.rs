@@ -1,0 +1,54 @@
+use std::time::Duration;
+
+use super::errors::in_use;
+use crate::error::Result;
+use crate::model::Timestamp;
+
+/// Where one consumer's subscription to one shard has its place: the last one that was opened holds it.
+#[derive(Debug, Default)]
+pub(super) struct SubscriptionSlot {
+    holder: Option<Holder>,
+    /// Nothing more is pushed before this time.
+    pub(super) free_at: Timestamp,
+}
+
+/// Tells a subscription from the one that took over from it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Ticket(u64);
+
+#[derive(Debug, Clone, Copy)]
+struct Holder {
+    ticket: Ticket,
+    opened_at: Timestamp,
+}
+
+impl SubscriptionSlot {
+    /// Fails if the last subscription was opened less than `take_over_after` ago, whether it is still in use or not.
+    pub(super) fn check_free(&self, take_over_after: Duration, now: Timestamp) -> Result<()> {
+        let Some(holder) = self.holder else { return Ok(()) };
+        let age = now.saturating_since(holder.opened_at);
+        if age >= take_over_after {
+            return Ok(());
+        }
+        Err(in_use(format!(
+            "the last subscription of this consumer to this shard was opened {} ms ago; another can take over after {} ms",
+            age.as_millis(),
+            take_over_after.as_millis()
+        )))
+    }
+
+    /// Gives the place to a new subscription.
+    pub(super) fn take(&mut self, now: Timestamp) -> Ticket {
+        let ticket = Ticket(self.holder.map_or(0, |holder| holder.ticket.0 + 1));
+        self.holder = Some(Holder { ticket, opened_at: now });
+        ticket
+    }
+
+    /// Fails if another subscription has taken over.
+    pub(super) fn check_held(&self, ticket: Ticket) -> Result<()> {
+        if self.holder.is_some_and(|holder| holder.ticket == ticket) {
+            return Ok(());
+        }
+        Err(in_use("another subscription of this consumer to this shard has taken over".to_owned()))
+    }
+}
