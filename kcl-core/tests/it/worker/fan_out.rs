@@ -263,6 +263,8 @@ async fn a_consumer_is_taken_back_at_the_stop_if_the_settings_say_so() {
     fleet.drain().await;
     assert!(billing(&fleet).await.is_ok());
     fleet.stop("a").await;
+    // Deleting takes the service a moment.
+    sleep(secs(60)).await;
     assert_eq!(billing(&fleet).await.unwrap_err().kind(), ErrorKind::NotFound);
     assert_eq!(fleet.count_events("ConsumerDeregistered"), 1);
 }
