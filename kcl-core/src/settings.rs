@@ -168,6 +168,7 @@ impl WorkerSettings {
             ("processor_retry.max", self.processor_retry.max),
             ("shutdown_grace", self.shutdown_grace),
             ("polling.idle_time_between_reads", self.polling.idle_time_between_reads),
+            ("polling.tip_distance", self.polling.tip_distance),
         ];
         if let Some((name, value)) = durations.into_iter().find(|(_, value)| *value > DURATION_MAX) {
             return refuse(format!("{name} is {value:?}; at most {DURATION_MAX:?} makes sense"));

@@ -261,8 +261,10 @@ mod tests {
             let shards = [budget.join(), budget.join()];
             for shard in &shards {
                 let mut rooms = hoard(shard, wanted);
-                rooms.iter_mut().for_each(|room| room.try_grow(2 * wanted));
-                rooms.iter_mut().for_each(|room| room.shrink(wanted / 2));
+                for room in &mut rooms {
+                    room.try_grow(2 * wanted);
+                    room.shrink(wanted / 2);
+                }
             }
             assert_eq!(shards.each_ref().map(|shard| shard.floor.free()), [250 * KIB; 2]);
             assert_eq!(budget.common.available_permits() * UNIT_BYTES, budget.common_bytes);

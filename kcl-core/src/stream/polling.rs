@@ -66,13 +66,12 @@ impl PollingSource {
     /// One read. Dropped while it waits, it has read nothing.
     async fn read(&mut self, room: Room) -> Result<SourceBatch> {
         let asked_at = self.kinesis.now();
-        let iterator = match &self.iterator {
-            Some(iterator) => iterator.clone(),
-            None => {
-                let position = self.position.next_start(asked_at);
-                let call = self.kinesis.get_shard_iterator(&self.shard, &position);
-                within(REQUEST_TIMEOUT, "GetShardIterator", call).await?
-            }
+        let iterator = if let Some(iterator) = &self.iterator {
+            iterator.clone()
+        } else {
+            let position = self.position.next_start(asked_at);
+            let call = self.kinesis.get_shard_iterator(&self.shard, &position);
+            within(REQUEST_TIMEOUT, "GetShardIterator", call).await?
         };
         let started = Instant::now();
         // Kept before the read: a `LATEST` iterator asked for anew would skip what arrived in between.

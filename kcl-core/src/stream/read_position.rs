@@ -10,6 +10,8 @@ use crate::model::{Record, RecordPosition, SequenceNumber, Timestamp};
 #[derive(Debug, Clone)]
 pub(super) struct ReadPosition {
     read_to: ReadTo,
+    /// A place behind it to which the service says that it has come: further, in a quiet shard, than the last record.
+    continuation: Option<SequenceNumber>,
     /// The last time at which a reader that starts at the tip is known to have been there.
     at_tip: Option<Timestamp>,
     /// The record that must come first, or else retention has taken it.
@@ -22,18 +24,19 @@ enum ReadTo {
     Start(StartPosition),
     /// The last record that was read.
     Record(RecordPosition),
-    /// A place behind the last record that was read, which the service named in a quiet shard.
-    Continuation(SequenceNumber),
 }
 
 impl ReadPosition {
     pub(super) fn new(start: StartPosition) -> Self {
-        Self { read_to: ReadTo::Start(start), at_tip: None, expected_first: None }
+        Self { read_to: ReadTo::Start(start), continuation: None, at_tip: None, expected_first: None }
     }
 
     /// Where an iterator or subscription that is asked for at `now` must start.
     pub(super) fn next_start(&mut self, now: Timestamp) -> IteratorPosition {
         self.expected_first = None;
+        if let Some(number) = &self.continuation {
+            return IteratorPosition::AfterSequenceNumber(number.clone());
+        }
         match &self.read_to {
             ReadTo::Start(StartPosition::TrimHorizon) => IteratorPosition::TrimHorizon,
             ReadTo::Start(StartPosition::AtTimestamp(time)) => IteratorPosition::AtTimestamp(*time),
@@ -51,7 +54,6 @@ impl ReadPosition {
                 self.expected_first = Some(last.clone());
                 IteratorPosition::AtSequenceNumber(last.sequence_number.clone())
             }
-            ReadTo::Continuation(number) => IteratorPosition::AfterSequenceNumber(number.clone()),
         }
     }
 
@@ -63,21 +65,28 @@ impl ReadPosition {
         let read = records.partition_point(|record| self.has_read(&record.position.sequence_number));
         records.drain(..read);
         if let Some(last) = records.last() {
-            self.read_to = ReadTo::Record(last.position.clone());
+            self.set_last(last);
         }
         trimmed
     }
 
-    /// Only the records up to this one, which was let through before, could be kept.
-    pub(super) fn go_back_to(&mut self, last: &Record) {
+    /// The last record that could be kept is this one.
+    pub(super) fn set_last(&mut self, last: &Record) {
         self.read_to = ReadTo::Record(last.position.clone());
+        self.continuation = None;
     }
 
     /// The service says that everything up to `number` has been returned.
     pub(super) fn continue_after(&mut self, number: SequenceNumber) {
         if !self.has_read(&number) {
-            self.read_to = ReadTo::Continuation(number);
+            self.continuation = Some(number);
         }
+    }
+
+    /// The service does not know where to go on. True if that was a place which it had named itself: reading goes on behind the
+    /// last record instead. (Emulators know only the numbers of records.)
+    pub(super) fn distrust_continuation(&mut self) -> bool {
+        self.continuation.take().is_some()
     }
 
     /// A read that was begun at `time` showed that there is nothing more for now.
@@ -86,12 +95,14 @@ impl ReadPosition {
     }
 
     fn has_read(&self, number: &SequenceNumber) -> bool {
+        if self.continuation.as_ref().is_some_and(|read| number <= read) {
+            return true;
+        }
         match &self.read_to {
             // The record itself may be processed in part.
             ReadTo::Start(StartPosition::After(last)) => *number < last.sequence_number,
             ReadTo::Start(_) => false,
             ReadTo::Record(last) => *number <= last.sequence_number,
-            ReadTo::Continuation(last) => number <= last,
         }
     }
 }

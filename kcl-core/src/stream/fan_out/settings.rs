@@ -1,3 +1,4 @@
+use std::str::FromStr;
 use std::time::Duration;
 
 use crate::error::{Error, ErrorKind, Result};
@@ -17,6 +18,33 @@ pub enum FanOutConsumer {
     Named(String),
     /// This consumer, which somebody has registered. The way to read a stream of another account.
     Arn(ConsumerArn),
+}
+
+impl FanOutConsumer {
+    /// Fails with [`ErrorKind::Refused`] unless the service would take the name.
+    fn validate(&self) -> Result<()> {
+        let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-');
+        match self {
+            Self::Named(name) if !(1..=NAME_CHARS_MAX).contains(&name.len()) || !name.bytes().all(legal) => {
+                Err(refused(format!(
+                    "'{name}' is not a consumer name: 1 to {NAME_CHARS_MAX} letters, digits, '_', '.' or '-' are allowed"
+                )))
+            }
+            Self::Named(_) | Self::Arn(_) => Ok(()),
+        }
+    }
+}
+
+impl FromStr for FanOutConsumer {
+    type Err = Error;
+
+    /// Reads an ARN, or else a name. Fails with [`ErrorKind::Refused`] if it is neither.
+    fn from_str(text: &str) -> Result<Self> {
+        let consumer =
+            if text.starts_with("arn:") { Self::Arn(text.parse()?) } else { Self::Named(text.to_owned()) };
+        consumer.validate()?;
+        Ok(consumer)
+    }
 }
 
 /// How shards are read by enhanced fan-out.
@@ -48,26 +76,52 @@ impl FanOutSettings {
 
     /// Fails with [`ErrorKind::Refused`], naming the value, if a worker could not run with these settings.
     pub fn validate(&self) -> Result<()> {
-        let refuse = |message: String| Err(Error::new(ErrorKind::Refused, message));
-        if let FanOutConsumer::Named(name) = &self.consumer {
-            let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-');
-            if !(1..=NAME_CHARS_MAX).contains(&name.len()) || !name.bytes().all(legal) {
-                return refuse(format!(
-                    "'{name}' is not a consumer name: 1 to {NAME_CHARS_MAX} letters, digits, '_', '.' or '-' are allowed"
-                ));
-            }
-        }
+        self.consumer.validate()?;
         if self.silence_max < FALL_BACK_MIN {
-            return refuse(format!(
+            return Err(refused(format!(
                 "silence_max is {:?}; at least {FALL_BACK_MIN:?} is needed, since idle shards are told of every few seconds",
                 self.silence_max
-            ));
+            )));
         }
         if let Some(after) = self.fall_back_to_polling_after.filter(|after| *after < FALL_BACK_MIN) {
-            return refuse(format!(
+            return Err(refused(format!(
                 "fall_back_to_polling_after is {after:?}; at least {FALL_BACK_MIN:?} is needed for a shard that has just moved"
-            ));
+            )));
         }
         Ok(())
+    }
+}
+
+fn refused(message: String) -> Error {
+    Error::new(ErrorKind::Refused, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_consumer_is_a_name_or_an_arn() {
+        let arn = "arn:aws:kinesis:eu-west-1:123456789012:stream/orders/consumer/billing:1700000000";
+        assert_eq!(arn.parse::<FanOutConsumer>().unwrap(), FanOutConsumer::Arn(arn.parse().unwrap()));
+        let name = "billing_2.x-y";
+        assert_eq!(name.parse::<FanOutConsumer>().unwrap(), FanOutConsumer::Named(name.to_owned()));
+        for text in ["", "a b", "größe", "a/b", "arn:aws:sqs:x", &"x".repeat(129)] {
+            assert_eq!(text.parse::<FanOutConsumer>().unwrap_err().kind(), ErrorKind::Refused, "{text}");
+        }
+    }
+
+    #[test]
+    fn times_too_short_for_a_shard_that_moves_are_refused() {
+        let good = FanOutSettings::new(FanOutConsumer::Named("billing".to_owned()));
+        assert!(good.validate().is_ok());
+        let short = Duration::from_secs(5);
+        for bad in [
+            FanOutSettings { silence_max: short, ..good.clone() },
+            FanOutSettings { fall_back_to_polling_after: Some(short), ..good.clone() },
+            FanOutSettings { consumer: FanOutConsumer::Named(String::new()), ..good },
+        ] {
+            assert_eq!(bad.validate().unwrap_err().kind(), ErrorKind::Refused, "{bad:?}");
+        }
     }
 }

@@ -152,6 +152,9 @@ impl FanOutSource {
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 Err(match self.registration.is_missing(&consumer).await {
                     Ok(true) => transient(format!("{error} The consumer was deregistered by somebody")),
+                    Ok(false) if self.position.distrust_continuation() => {
+                        transient(format!("{error} The place to go on is unknown"))
+                    }
                     Ok(false) => error,
                     Err(unclear) => unclear,
                 })
@@ -173,10 +176,13 @@ impl FanOutSource {
         if self.keep_what_fits(&mut records, &mut room) {
             if is_shard_end {
                 self.shard_end = Some(children);
-            } else if let Some(number) = continuation {
-                self.position.continue_after(number);
-            } else if records.is_empty() && millis_behind_latest == 0 {
-                self.position.note_tip(self.kinesis.now());
+            } else {
+                if let Some(number) = continuation {
+                    self.position.continue_after(number);
+                }
+                if records.is_empty() && millis_behind_latest == 0 {
+                    self.position.note_tip(self.kinesis.now());
+                }
             }
         }
         SourceBatch { records, millis_behind_latest, shard_end: self.shard_end.clone(), room: Some(room) }
@@ -203,7 +209,7 @@ impl FanOutSource {
         }
         records.truncate(kept);
         if let Some(last) = records.last() {
-            self.position.go_back_to(last);
+            self.position.set_last(last);
         }
         self.close();
         false
@@ -212,13 +218,11 @@ impl FanOutSource {
     /// Waits for room. A subscription that would be left unread for long is given up.
     async fn room(&mut self, budget: &ShardBudget) -> Room {
         let mut reserved = pin!(budget.reserve(self.event_bytes));
-        match timeout(UNREAD_MAX, &mut reserved).await {
-            Ok(room) => room,
-            Err(_) => {
-                self.close();
-                reserved.await
-            }
+        if let Ok(room) = timeout(UNREAD_MAX, &mut reserved).await {
+            return room;
         }
+        self.close();
+        reserved.await
     }
 
     /// Decides when to try again, or that trying again is of no use.
@@ -249,8 +253,8 @@ impl FanOutSource {
 
     /// The rest of the shard, if subscriptions fail because it has ended.
     async fn look_for_end(&mut self) -> Option<SourceBatch> {
-        if self.failures.failed_attempts() % FAILURES_BEFORE_LOOK != 0 || self.failures.failed_attempts() == 0
-        {
+        let failed_attempts = self.failures.failed_attempts();
+        if failed_attempts == 0 || !failed_attempts.is_multiple_of(FAILURES_BEFORE_LOOK) {
             return None;
         }
         let position = self.position.clone().next_start(self.kinesis.now());

@@ -16,6 +16,8 @@ enum Step {
     Trim(u64),
     /// The iterator expired or the subscription broke.
     Restart,
+    /// It broke, and the service does not know the place that it named.
+    Forget,
     /// So many records are returned, and the place after them is named, perhaps.
     Read { count: usize, continuation: bool },
     /// The last event comes again.
@@ -29,6 +31,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         3 => (1_u64..5).prop_map(Step::Arrive),
         1 => (1_u64..4).prop_map(Step::Trim),
         2 => Just(Step::Restart),
+        1 => Just(Step::Forget),
         5 => (0_usize..4, any::<bool>()).prop_map(|(count, continuation)| Step::Read { count, continuation }),
         1 => Just(Step::Repeat),
         2 => (1_usize..4, 1_usize..3).prop_map(|(count, kept)| Step::ReadAndKeep { count, kept }),
@@ -115,6 +118,11 @@ fn check(start: StartPosition, first: u64, steps: Vec<Step>) -> Result<(), TestC
                 service.next = None;
                 continue;
             }
+            Step::Forget => {
+                position.distrust_continuation();
+                service.next = None;
+                continue;
+            }
             Step::Repeat => (service.last_event.clone(), usize::MAX, false),
             Step::Read { count, continuation } => (Vec::new(), count, continuation),
             Step::ReadAndKeep { count, .. } => (Vec::new(), count, false),
@@ -133,7 +141,7 @@ fn check(start: StartPosition, first: u64, steps: Vec<Step>) -> Result<(), TestC
             && records.len() > kept
         {
             records.truncate(kept);
-            position.go_back_to(&records[kept - 1]);
+            position.set_last(&records[kept - 1]);
             service.next = None;
         } else if continuation && let Some(next) = service.next {
             position.continue_after(number((next - 1) * 10 + 5));

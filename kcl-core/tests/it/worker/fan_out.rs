@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use kcl_core::model::{ConsumerArn, InitialPosition};
-use kcl_core::stream::{ConsumerRef, FanOutConsumer, FanOutSettings, Kinesis, Retrieval};
+use kcl_core::stream::{ConsumerRef, FanOutConsumer, FanOutSettings, IteratorPosition, Kinesis, Retrieval};
 use kcl_core::testing::{Fault, KinesisCall};
 
 use kcl_core::{ErrorKind, WorkerSettings};
@@ -148,8 +148,7 @@ async fn trouble_with_subscriptions_costs_no_record_and_no_order() {
             (1, _) => Fault::Fail(ErrorKind::Transient),
             (2, _) => Fault::LoseAnswer,
             (3, KinesisCall::NextEvent(_)) => Fault::Fail(ErrorKind::InUse),
-            (4, KinesisCall::NextEvent(_)) => Fault::Hang,
-            (5, KinesisCall::SubscribeToShard(..)) => Fault::Hang,
+            (4, KinesisCall::NextEvent(_)) | (5, KinesisCall::SubscribeToShard(..)) => Fault::Hang,
             _ => Fault::None,
         });
         for round in 0..20 {
@@ -358,5 +357,25 @@ async fn a_shard_whose_end_is_not_told_is_finished_all_the_same() {
     fleet.put(10);
     fleet.drain().await;
     assert_eq!(fleet.count_events("ShardEnded"), 1);
+    assert_eq!(fleet.assert_good(), 0);
+}
+
+/// Emulators answer so to a place in a quiet shard that they named themselves.
+#[tokio::test(start_paused = true)]
+async fn a_place_that_the_service_does_not_know_again_costs_nothing() {
+    let mut fleet = Fleet::new(1);
+    start_with_faults(&mut fleet, |call| match call {
+        KinesisCall::SubscribeToShard(_, IteratorPosition::AfterSequenceNumber(_)) => {
+            Fault::Fail(ErrorKind::NotFound)
+        }
+        _ => Fault::None,
+    });
+    fleet.put(10);
+    fleet.drain().await;
+    sleep(secs(1_000)).await;
+    fleet.put(10);
+    fleet.drain().await;
+    assert!(fleet.count_events("ReadFailed") >= 1, "there was such a place");
+    assert_eq!(fleet.count_events("ShardFailed"), 0);
     assert_eq!(fleet.assert_good(), 0);
 }
