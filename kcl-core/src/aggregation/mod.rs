@@ -19,4 +19,38 @@
 //! }
 //! ```
 
+mod aggregate;
+mod aggregator;
+mod contents;
+mod expansion;
+mod fields;
+mod hash_key;
+mod key_table;
+mod layout;
+mod malformation;
 pub mod md5;
+mod new_user_record;
+mod outside_range;
+mod put;
+mod seal;
+mod survey;
+mod user_record;
+mod user_records;
+mod wire;
+mod wire_out;
+
+pub use aggregate::{Aggregate, Parsed};
+pub use aggregator::{
+    AGGREGATE_BYTES_DEFAULT, AGGREGATE_BYTES_MIN, AGGREGATE_RECORDS_DEFAULT, Addition, Aggregator,
+    PARTITION_KEY_CHARS_MAX, RECORD_BYTES_MAX,
+};
+pub use expansion::Expansion;
+pub use hash_key::hash_key_of;
+pub use layout::MAGIC;
+pub use malformation::Malformation;
+pub use new_user_record::NewUserRecord;
+pub use outside_range::OutsideRange;
+pub use put::Put;
+pub use seal::Seal;
+pub use user_record::{Tag, UserRecord};
+pub use user_records::UserRecords;

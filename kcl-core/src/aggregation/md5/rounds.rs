@@ -2,6 +2,11 @@
 //!
 //! Everything is inlined into its caller, whose target features decide which vector instructions it becomes.
 
+#![expect(
+    clippy::inline_always,
+    reason = "what is called instead has the target features of its own, which are none"
+)]
+
 /// One 32-bit word of each of `N` messages.
 pub(super) type Word<const N: usize> = [u32; N];
 
