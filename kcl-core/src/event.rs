@@ -9,6 +9,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::aggregation::Malformation;
 use crate::error::Error;
 use crate::lease::LeaseLoss;
 use crate::model::{Checkpoint, ConsumerArn, RecordPosition, ShardId, ShardKey, WorkerId};
@@ -145,6 +146,24 @@ pub enum Event<'a> {
         shard: &'a ShardKey,
         /// Where reading was to go on.
         position: &'a RecordPosition,
+    },
+    /// A record begins as an aggregate and cannot be taken apart. It is delivered as it came.
+    AggregateMalformed {
+        /// The shard.
+        shard: &'a ShardKey,
+        /// The record, the first such of the page that was read.
+        position: &'a RecordPosition,
+        /// What is wrong with it.
+        malformation: &'a Malformation,
+        /// How many records of the page are so.
+        count: u64,
+    },
+    /// User records were left out, as the settings say, because their hash key is outside the shard's range.
+    RecordsLeftOut {
+        /// The shard.
+        shard: &'a ShardKey,
+        /// How many.
+        count: u64,
     },
     /// A batch was processed: the processor returned `Ok`.
     BatchProcessed {

@@ -4,6 +4,7 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
+use crate::aggregation::OutsideRange;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{InitialPosition, StreamId, WorkerId};
 use crate::planted::{Planted, PlantedFault};
@@ -60,6 +61,9 @@ pub struct WorkerSettings {
     /// own, and shares that differ for this reason stay uneven. If all workers of a fleet are at their limit, the
     /// other shards are not read; the event `LeaseUnclaimed` says so.
     pub max_leases_for_worker: usize,
+    /// What becomes of user records whose hash key is outside the range of the shard that their aggregate was read from.
+    /// Default: they are delivered.
+    pub outside_range: OutsideRange,
     /// When positions are committed.
     pub checkpointing: Checkpointing,
     /// How records are read. Default: by polling.
@@ -97,6 +101,7 @@ impl WorkerSettings {
             hand_over_timeout: Duration::from_secs(30),
             shard_sync_interval: Duration::from_mins(1),
             max_leases_for_worker: usize::MAX,
+            outside_range: OutsideRange::default(),
             checkpointing: Checkpointing::default(),
             retrieval: Retrieval::default(),
             polling: PollingSettings::default(),

@@ -89,6 +89,16 @@ impl Expansion {
         self.left_out
     }
 
+    /// At most how many records are still to come.
+    pub fn remaining(&self) -> u64 {
+        match &self.source {
+            Source::Whole(record) => record.is_some().into(),
+            Source::Parts(parts) => {
+                parts.aggregate.len().saturating_sub(parts.cursor.next_sub_sequence_number())
+            }
+        }
+    }
+
     /// Leaves out the user records up to and including this sub-sequence number: what has been delivered before.
     ///
     /// A record that is delivered as it came counts as number 0. One that a reader has stopped inside of is delivered, whatever

@@ -38,6 +38,11 @@ impl Seal {
         parts.iter().map(|part| part.and_then(|(_, stated)| seal(stated)).unwrap_or(Self::PLAIN)).collect()
     }
 
+    /// True if the record does not begin as an aggregate does.
+    pub fn is_plain(&self) -> bool {
+        self.0 == Verdict::Plain
+    }
+
     const PLAIN: Self = Self(Verdict::Plain);
 
     fn compare(stated: &[u8; DIGEST_BYTES], computed: [u8; DIGEST_BYTES]) -> Self {

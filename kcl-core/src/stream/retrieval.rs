@@ -7,10 +7,13 @@ use super::fetch_budget::FetchBudget;
 use super::fetcher::Fetcher;
 use super::polling::PollingSource;
 use super::read_position::ReadPosition;
+use super::unpacker::Unpacker;
 use super::{FanOutSettings, Kinesis, PollingSettings, RecordSource, StartPosition};
+use crate::aggregation::OutsideRange;
 use crate::error::Result;
 use crate::event::Events;
-use crate::model::{ShardKey, StreamId};
+use crate::model::{HashKeyRange, ShardKey};
+use crate::settings::WorkerSettings;
 
 /// How the records of a stream are read.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -29,30 +32,30 @@ pub(crate) struct Retriever {
     polling: PollingSettings,
     registration: Option<Arc<Registration>>,
     budget: Arc<FetchBudget>,
+    outside_range: OutsideRange,
     events: Events,
 }
 
 impl Retriever {
-    pub(crate) fn new(
-        kinesis: Arc<dyn Kinesis>,
-        stream: &StreamId,
-        retrieval: &Retrieval,
-        polling: PollingSettings,
-        fetch_bytes_max: usize,
-        events: Events,
-        seed: u64,
-    ) -> Self {
-        let registration = match retrieval {
+    pub(crate) fn new(kinesis: Arc<dyn Kinesis>, settings: &WorkerSettings, events: Events) -> Self {
+        let registration = match &settings.retrieval {
             Retrieval::Polling => None,
-            Retrieval::FanOut(settings) => Some(Arc::new(Registration::new(
+            Retrieval::FanOut(fan_out) => Some(Arc::new(Registration::new(
                 Arc::clone(&kinesis),
-                stream.clone(),
-                settings.clone(),
+                settings.stream.clone(),
+                fan_out.clone(),
                 events.clone(),
-                seed,
+                settings.random_seed,
             ))),
         };
-        Self { kinesis, polling, registration, budget: FetchBudget::new(fetch_bytes_max), events }
+        Self {
+            kinesis,
+            polling: settings.polling,
+            registration,
+            budget: FetchBudget::new(settings.fetch_bytes_max),
+            outside_range: settings.outside_range,
+            events,
+        }
     }
 
     /// Fails if shards could not be read as the settings say, nor in the way that they fall back to.
@@ -73,10 +76,23 @@ impl Retriever {
         }
     }
 
-    /// Begins to read a shard, ahead of whoever processes it. `seed` starts the jitter of its retries.
-    pub(crate) fn fetch(&self, shard: &ShardKey, start: StartPosition, seed: u64) -> Fetcher {
+    /// Begins to read a shard, ahead of whoever processes it. `range` is that of its hash keys, as far as it is known; `seed`
+    /// starts the jitter of its retries.
+    pub(crate) fn fetch(
+        &self,
+        shard: &ShardKey,
+        start: StartPosition,
+        range: Option<HashKeyRange>,
+        seed: u64,
+    ) -> Fetcher {
         let source = self.source(shard, ReadPosition::new(start.clone()), seed);
-        Fetcher::start(source, self.budget.join(), start)
+        let unpacker = Unpacker {
+            shard: shard.clone(),
+            range: range.unwrap_or(HashKeyRange::FULL),
+            outside: self.outside_range,
+            events: self.events.clone(),
+        };
+        Fetcher::start(source, self.budget.join(), start, unpacker)
     }
 
     fn source(&self, shard: &ShardKey, position: ReadPosition, seed: u64) -> Box<dyn RecordSource> {

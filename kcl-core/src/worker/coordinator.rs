@@ -89,15 +89,7 @@ impl Coordinator {
         let failover_time = settings.failover_time;
         let expires_early = settings.plants(PlantedFault::ExpiryTooEarly);
         let mut rng = fastrand::Rng::with_seed(settings.random_seed);
-        let retriever = Arc::new(Retriever::new(
-            Arc::clone(&ports.kinesis),
-            &settings.stream,
-            &settings.retrieval,
-            settings.polling,
-            settings.fetch_bytes_max,
-            events.clone(),
-            settings.random_seed,
-        ));
+        let retriever = Arc::new(Retriever::new(Arc::clone(&ports.kinesis), &settings, events.clone()));
         let context =
             Context { settings: Arc::new(settings), ports, processors, retriever, events, stopping };
         Self {

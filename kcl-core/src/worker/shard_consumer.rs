@@ -16,7 +16,7 @@ use crate::planted::PlantedFault;
 use crate::processor::{Checkpointer, Delivered, Delivery, ProcessorFactory, RecordBatch, ShardStart};
 use crate::retry::{Retry, RetryDelays};
 use crate::settings::{Checkpointing, WorkerSettings};
-use crate::stream::{ChildShard, Fetcher, Retriever, SourceBatch, StartPosition, list_all_shards};
+use crate::stream::{ChildShard, FetchedBatch, Fetcher, Retriever, StartPosition, list_all_shards};
 
 /// The end of a shard must be committed, and a lease released, before anybody can go on: soon, then patiently.
 const COMMIT_RETRY_DELAYS: RetryDelays =
@@ -152,7 +152,8 @@ impl ShardConsumer {
         if self.leaving.is_cancelled() || self.delivery.initialize(&start).await == Delivered::Stopped {
             return Ending::Released;
         }
-        let fetcher = self.context.retriever.fetch(self.shard(), position, self.seed);
+        let range = self.lease.acquired().hash_key_range;
+        let fetcher = self.context.retriever.fetch(self.shard(), position, range, self.seed);
         self.pump(fetcher).await
     }
 
@@ -173,32 +174,43 @@ impl ShardConsumer {
             if !self.lease.is_alive() {
                 return Ending::LeaseLost;
             }
-            let SourceBatch { records, millis_behind_latest, shard_end, room: _held } = match read {
-                Some(Ok(batch)) => batch,
+            let mut page = match read {
+                Some(Ok(page)) => page,
                 Some(Err(error)) => return self.source_failed(error).await,
                 None => {
-                    return self
-                        .source_failed(Error::new(ErrorKind::Refused, "the reader ended by itself"))
-                        .await;
+                    let error = Error::new(ErrorKind::Refused, "the reader of the shard ended by itself");
+                    return self.source_failed(error).await;
                 }
             };
-            let batch = RecordBatch { shard: self.shard().clone(), records, millis_behind_latest };
-            if let Some(children) = &shard_end
+            if let Some(children) = &page.shard_end
                 && self.plants(PlantedFault::EndBeforeLastBatch)
             {
                 return self.end(children.clone()).await;
             }
-            if let Some(last) = batch.records.last()
-                && self.plants(PlantedFault::CommitBeforeProcessing)
-            {
+            if self.deliver(&mut page).await == Delivered::Stopped {
+                return self.stop().await;
+            }
+            if let Some(children) = page.shard_end {
+                return self.end(children).await;
+            }
+        }
+    }
+
+    /// Delivers a page, batch by batch, and commits each.
+    async fn deliver(&mut self, page: &mut FetchedBatch) -> Delivered {
+        loop {
+            let batch = RecordBatch {
+                shard: self.shard().clone(),
+                records: page.next_records(),
+                millis_behind_latest: page.millis_behind_latest,
+            };
+            let Some(last) = batch.records.last() else { return Delivered::Done };
+            if self.plants(PlantedFault::CommitBeforeProcessing) {
                 self.checkpointer.begin(&last.position);
                 self.commit().await;
             }
             if self.delivery.process(&batch).await == Delivered::Stopped {
-                return self.stop().await;
-            }
-            if let Some(children) = shard_end {
-                return self.end(children).await;
+                return Delivered::Stopped;
             }
             self.commit().await;
         }
