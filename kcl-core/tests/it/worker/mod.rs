@@ -1,5 +1,6 @@
 //! Whole workers on the in-memory backend, under paused time: what users are promised, one file for each topic.
 
+mod aggregates;
 mod busy_shares;
 mod checkpointing;
 mod commits;
