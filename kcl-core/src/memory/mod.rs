@@ -9,5 +9,6 @@ mod lease_store;
 
 pub use kinesis::{
     MemoryFanOutSettings, MemoryKinesis, MemoryKinesisLimits, MemoryKinesisSettings, PutRecordOutput,
+    PutRecordsEntry,
 };
 pub use lease_store::MemoryLeaseStore;

@@ -7,5 +7,6 @@ mod lease_model;
 mod lease_store;
 mod memory_fan_out;
 mod memory_kinesis;
+mod memory_kinesis_limits;
 mod memory_kinesis_properties;
 mod worker;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use kcl_core::memory::{MemoryKinesis, MemoryKinesisSettings};
+use kcl_core::memory::{MemoryKinesis, MemoryKinesisLimits, MemoryKinesisSettings};
 use kcl_core::model::{Record, ShardId, ShardKey, StreamId, Timestamp};
 use kcl_core::stream::{GetRecordsOutput, IteratorPosition, Kinesis, ShardPageRequest, ShardPageToken};
 use kcl_core::{ErrorKind, Result};
@@ -22,9 +22,10 @@ fn shard_id(number: u32) -> ShardId {
     ShardId::new(format!("shardId-{number:012}"))
 }
 
-/// A Kinesis with the stream `orders`.
+/// A Kinesis without limits, with the stream `orders`.
 fn kinesis_with(shard_count: usize) -> MemoryKinesis {
-    let kinesis = MemoryKinesis::default();
+    let settings = MemoryKinesisSettings { limits: MemoryKinesisLimits::none(), ..Default::default() };
+    let kinesis = MemoryKinesis::new(settings);
     kinesis.create_stream(&orders(), shard_count).unwrap();
     kinesis
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use bytes::Bytes;
-use kcl_core::memory::MemoryKinesis;
+use kcl_core::memory::{MemoryKinesis, MemoryKinesisLimits, MemoryKinesisSettings};
 use kcl_core::model::{Record, Shard, ShardId, ShardKey, StreamId, Timestamp};
 use kcl_core::stream::{IteratorPosition, Kinesis};
 use proptest::prelude::*;
@@ -40,7 +40,8 @@ struct Run {
 
 impl Run {
     fn new() -> Self {
-        let (kinesis, stream) = (MemoryKinesis::default(), StreamId::named("orders").unwrap());
+        let settings = MemoryKinesisSettings { limits: MemoryKinesisLimits::none(), ..Default::default() };
+        let (kinesis, stream) = (MemoryKinesis::new(settings), StreamId::named("orders").unwrap());
         kinesis.create_stream(&stream, 2).unwrap();
         Self { kinesis, stream, kept: BTreeMap::new(), next_label: 0 }
     }

@@ -1,16 +1,13 @@
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use super::MemoryFanOutSettings;
+use super::MemoryKinesisSettings;
 use super::arn::consumer_arn;
 use super::errors::{in_use, not_found, refused, throttled};
 use super::subscription_slot::SubscriptionSlot;
 use crate::error::Result;
 use crate::model::{ConsumerArn, ShardId, StreamArn, Timestamp};
 use crate::stream::{ConsumerDescription, ConsumerRef, ConsumerStatus};
-
-/// The most consumers of a stream, unless it is in on-demand advantage mode (`RegisterStreamConsumer`, Kinesis API
-/// reference).
-const CONSUMERS_MAX: usize = 20;
 
 /// The most characters of a consumer's name (`RegisterStreamConsumer`, Kinesis API reference).
 const NAME_CHARS_MAX: usize = 128;
@@ -19,7 +16,7 @@ const NAME_CHARS_MAX: usize = 128;
 #[derive(Debug)]
 pub(super) struct Consumers {
     stream: StreamArn,
-    settings: MemoryFanOutSettings,
+    settings: Arc<MemoryKinesisSettings>,
     by_name: BTreeMap<String, Consumer>,
     /// The epoch in the ARN that was given last; none is given twice.
     last_epoch_secs: i64,
@@ -36,7 +33,7 @@ struct Consumer {
 }
 
 impl Consumers {
-    pub(super) fn new(stream: StreamArn, settings: MemoryFanOutSettings) -> Self {
+    pub(super) fn new(stream: StreamArn, settings: Arc<MemoryKinesisSettings>) -> Self {
         Self { stream, settings, by_name: BTreeMap::new(), last_epoch_secs: 0 }
     }
 
@@ -54,14 +51,12 @@ impl Consumers {
         if self.by_name.contains_key(name) {
             return Err(in_use(format!("{} has a consumer '{name}' already", self.stream)));
         }
-        if self.by_name.len() >= CONSUMERS_MAX {
-            return Err(throttled(format!("{} has {CONSUMERS_MAX} consumers already", self.stream)));
-        }
+        self.check_count(now)?;
         self.last_epoch_secs = (now.as_millis() / 1_000).max(self.last_epoch_secs + 1);
         let consumer = Consumer {
             arn: consumer_arn(&self.stream, name, self.last_epoch_secs)?,
             created_at: now,
-            active_at: now.saturating_add(self.settings.consumer_transition),
+            active_at: now.saturating_add(self.settings.fan_out.consumer_transition),
             deleted_at: None,
             slots: BTreeMap::new(),
         };
@@ -83,7 +78,7 @@ impl Consumers {
 
     /// Begins the deletion of a consumer, whose subscriptions can deliver nothing more. Returns the shards of those.
     pub(super) fn deregister(&mut self, arn: &ConsumerArn, now: Timestamp) -> Result<Vec<ShardId>> {
-        let deleted_at = now.saturating_add(self.settings.consumer_transition);
+        let deleted_at = now.saturating_add(self.settings.fan_out.consumer_transition);
         let consumer = self.consumer_mut(arn)?;
         if consumer.deleted_at.is_some() {
             return Err(in_use(format!("consumer {arn} is being deleted already")));
@@ -92,6 +87,22 @@ impl Consumers {
         let shards = std::mem::take(&mut consumer.slots).into_keys().collect();
         self.pass_time(now);
         Ok(shards)
+    }
+
+    fn check_count(&self, now: Timestamp) -> Result<()> {
+        let limits = self.settings.limits;
+        let is_creating = |consumer: &&Consumer| consumer.status(now) == ConsumerStatus::Creating;
+        let creating = self.by_name.values().filter(is_creating).count();
+        let is_full = |count, limit: Option<usize>| limit.is_some_and(|limit| count >= limit);
+        if is_full(self.by_name.len(), limits.consumers) || is_full(creating, limits.consumers_being_created)
+        {
+            return Err(throttled(format!(
+                "{} has {} consumers already, of which {creating} are being created",
+                self.stream,
+                self.by_name.len()
+            )));
+        }
+        Ok(())
     }
 
     /// The place of an active consumer's subscription to a shard.

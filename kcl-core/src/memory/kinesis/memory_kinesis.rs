@@ -2,21 +2,12 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-
 use super::MemoryKinesisSettings;
 use super::clock::Clock;
 use super::errors::refused;
-use super::hash_key::hash_key_of;
 use super::service::Service;
 use crate::error::Result;
-use crate::model::{SequenceNumber, Shard, ShardId, StreamId, Timestamp};
-
-/// The most characters of a partition key (`PutRecord`, Kinesis API reference).
-const PARTITION_KEY_CHARS_MAX: usize = 256;
-
-/// The most bytes of a record, its partition key included (`PutRecord`, Kinesis API reference).
-const RECORD_BYTES_MAX: usize = 1024 * 1024;
+use crate::model::{Shard, ShardId, StreamId, Timestamp};
 
 /// The most shards that a stream is created with: the service's default quota in its largest regions.
 const SHARD_COUNT_MAX: u32 = 20_000;
@@ -30,15 +21,6 @@ const SHARD_COUNT_MAX: u32 = 20_000;
 /// [clock of its own](Self::with_clock).
 pub struct MemoryKinesis {
     pub(super) service: Arc<Service>,
-}
-
-/// Where a record went.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PutRecordOutput {
-    /// The shard that took it.
-    pub shard_id: ShardId,
-    /// Its number there.
-    pub sequence_number: SequenceNumber,
 }
 
 impl MemoryKinesis {
@@ -73,23 +55,6 @@ impl MemoryKinesis {
             )));
         }
         self.service.create_stream(stream, shard_count)
-    }
-
-    /// Adds a record to the open shard that takes its hash key: `explicit_hash_key`, or else the MD5 digest of the
-    /// partition key. Refused unless the key has 1 to 256 characters, and key and data together at most 1 MiB.
-    pub fn put_record(
-        &self,
-        stream: &StreamId,
-        partition_key: &str,
-        explicit_hash_key: Option<u128>,
-        data: Bytes,
-    ) -> Result<PutRecordOutput> {
-        check_record(partition_key, &data)?;
-        let hash_key = explicit_hash_key.unwrap_or_else(|| hash_key_of(partition_key));
-        self.service.with_stream(stream, |stream, now| {
-            let (shard_id, sequence_number) = stream.put(partition_key, hash_key, data, now)?;
-            Ok(PutRecordOutput { shard_id, sequence_number })
-        })
     }
 
     /// Closes a shard and opens two in its place, the second from `new_starting_hash_key` on. Refused if the shard is
@@ -136,21 +101,4 @@ impl fmt::Debug for MemoryKinesis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MemoryKinesis").field("settings", self.service.settings()).finish_non_exhaustive()
     }
-}
-
-fn check_record(partition_key: &str, data: &Bytes) -> Result<()> {
-    let key_chars = partition_key.chars().count();
-    if !(1..=PARTITION_KEY_CHARS_MAX).contains(&key_chars) {
-        return Err(refused(format!(
-            "the partition key has {key_chars} characters; use 1 to {PARTITION_KEY_CHARS_MAX}"
-        )));
-    }
-    let record_bytes = partition_key.len() + data.len();
-    if record_bytes > RECORD_BYTES_MAX {
-        return Err(refused(format!(
-            "the record of partition key '{partition_key}' has {record_bytes} bytes, its key included; at most \
-             {RECORD_BYTES_MAX} are allowed"
-        )));
-    }
-    Ok(())
 }

@@ -7,6 +7,7 @@ use tokio::sync::Notify;
 
 use super::errors::refused;
 use super::sequence::ShardNumbering;
+use super::shard_quotas::ShardQuotas;
 use crate::error::{Error, Result};
 use crate::model::{HashKeyRange, Record, RecordPosition, SequenceNumber, Shard, ShardId, Timestamp};
 use crate::stream::{ChildShard, IteratorPosition};
@@ -23,6 +24,7 @@ pub(super) struct MemoryShard {
     next_index: u64,
     opened_at: Timestamp,
     closed: Option<Closed>,
+    pub(super) quotas: ShardQuotas,
     /// Wakes the subscriptions to this shard.
     news: Arc<Notify>,
 }
@@ -73,6 +75,7 @@ impl MemoryShard {
             next_index: 1,
             opened_at: now,
             closed: None,
+            quotas: ShardQuotas::default(),
             news: Arc::default(),
         })
     }

@@ -36,6 +36,7 @@ pub(super) struct MemoryStream {
     open: BTreeMap<u128, ShardId>,
     /// The closed shards, in the order of their closing.
     closed: VecDeque<(Timestamp, ShardId)>,
+    resharded_at: Option<Timestamp>,
     /// The number in the next shard's name; names are never used again.
     next_ordinal: u32,
     pub(super) consumers: Consumers,
@@ -50,7 +51,7 @@ impl MemoryStream {
     ) -> Result<Self> {
         let arn = stream_arn(&id)?;
         let mut stream = Self {
-            consumers: Consumers::new(arn.clone(), settings.fan_out),
+            consumers: Consumers::new(arn.clone(), Arc::clone(&settings)),
             id,
             arn,
             settings,
@@ -59,6 +60,7 @@ impl MemoryStream {
             shards: BTreeMap::new(),
             open: BTreeMap::new(),
             closed: VecDeque::new(),
+            resharded_at: None,
             next_ordinal: 0,
         };
         for range in even_ranges(shard_count) {
@@ -98,14 +100,20 @@ impl MemoryStream {
         self.horizon.max(self.created_at)
     }
 
-    pub(super) fn describe(&self) -> StreamDescription {
+    pub(super) fn describe(&self, now: Timestamp) -> StreamDescription {
         StreamDescription {
             arn: self.arn.clone(),
-            status: StreamStatus::Active,
+            status: if self.is_updating(now) { StreamStatus::Updating } else { StreamStatus::Active },
             retention: self.settings.retention,
             open_shard_count: self.open.len(),
             consumer_count: self.consumers.count(),
         }
+    }
+
+    /// True for a while after a split or a merge.
+    pub(super) fn is_updating(&self, now: Timestamp) -> bool {
+        let transition = self.settings.reshard_transition;
+        self.resharded_at.is_some_and(|resharded_at| now.saturating_since(resharded_at) < transition)
     }
 
     /// The shards whose names are above `after`, in order.
@@ -129,7 +137,10 @@ impl MemoryStream {
         let shard_id = open.ok_or_else(|| {
             not_found(format!("no open shard of stream '{}' takes the hash key {hash_key}", self.id))
         })?;
-        let sequence_number = self.shard_mut(&shard_id)?.put(partition_key, data, now)?;
+        let limits = self.settings.limits;
+        let shard = self.shard_mut(&shard_id)?;
+        shard.quotas.count_write(&shard_id, partition_key.len() + data.len(), &limits, now)?;
+        let sequence_number = shard.put(partition_key, data, now)?;
         Ok((shard_id, sequence_number))
     }
 
@@ -139,7 +150,10 @@ impl MemoryStream {
         position: &IteratorPosition,
         now: Timestamp,
     ) -> Result<ShardIterator> {
-        let next_index = self.shard_mut(shard_id)?.index_of(position, now)?;
+        let limits = self.settings.limits;
+        let shard = self.shard_mut(shard_id)?;
+        shard.quotas.count_iterator(shard_id, &limits, now)?;
+        let next_index = shard.index_of(position, now)?;
         Ok(self.iterator_at(shard_id, next_index, now))
     }
 
@@ -151,9 +165,12 @@ impl MemoryStream {
     ) -> Result<GetRecordsOutput> {
         token.check_age(self.settings.iterator_lifetime, now)?;
         let shard_id = &token.shard.shard_id;
+        let limits = self.settings.limits;
         let shard = self.shard_mut(shard_id)?;
+        shard.quotas.check_read(shard_id, &limits, now)?;
         let max = ReadMax { records: limit, bytes: READ_BYTES_MAX };
         let read = shard.read(token.next_index, max, now);
+        shard.quotas.count_read(read.bytes, &limits, now);
         let children = match read.next_index {
             Some(_) => Vec::new(),
             None => shard.children().to_vec(),
@@ -200,6 +217,7 @@ impl MemoryStream {
         if self.open.get(&start) == Some(shard_id) {
             self.open.remove(&start);
         }
+        self.resharded_at = Some(now);
         self.closed.push_back((now, shard_id.clone()));
         Ok(())
     }

@@ -21,7 +21,7 @@ impl Kinesis for MemoryKinesis {
     }
 
     async fn describe_stream(&self, stream: &StreamId) -> Result<StreamDescription> {
-        self.service.with_stream(stream, |stream, _| Ok(stream.describe()))
+        self.service.with_stream(stream, |stream, now| Ok(stream.describe(now)))
     }
 
     async fn list_shards(&self, stream: &StreamId, page: &ShardPageRequest) -> Result<ShardPage> {

@@ -1,5 +1,3 @@
-use std::time::Duration;
-
 use super::memory_shard::{MemoryShard, ReadMax, ShardRead};
 use super::memory_stream::MemoryStream;
 use super::subscription_slot::Ticket;
@@ -42,9 +40,9 @@ impl MemoryStream {
         position: &IteratorPosition,
         now: Timestamp,
     ) -> Result<PushCursor> {
-        let settings = self.settings().fan_out;
+        let (settings, limits) = (self.settings().fan_out, self.settings().limits);
         self.shard(shard_id)?;
-        self.consumers.slot(consumer, shard_id, now)?.check_free(settings.take_over_after, now)?;
+        self.consumers.slot(consumer, shard_id, now)?.check_free(settings.take_over_after, &limits, now)?;
         let shard = self.shard_mut(shard_id)?;
         let next_index = shard.index_of(position, now)?;
         shard.news().notify_waiters();
@@ -66,8 +64,8 @@ impl MemoryStream {
         if now >= cursor.ends_at {
             return Ok(Push::End);
         }
-        let free_at = slot.free_at;
-        let (settings, limit) = (self.settings().fan_out, self.settings().limits.fan_out_bytes_per_second);
+        let free_at = slot.free_at();
+        let (settings, limits) = (self.settings().fan_out, self.settings().limits);
         let shard = self.shard_mut(&cursor.shard_id)?;
         let records_at = shard.push_at(next_index, settings.push_delay).map(|at| at.max(free_at));
         let max = match records_at {
@@ -81,12 +79,9 @@ impl MemoryStream {
         cursor.heartbeat_at = now.saturating_add(settings.heartbeat_interval);
         let read = shard.read(next_index, max, now);
         cursor.next_index = read.next_index;
-        let bytes = read.bytes as u64;
+        let bytes = read.bytes;
         let event = event(shard, read, now)?;
-        if let Some(bytes_per_second) = limit {
-            let free_at = now.saturating_add(Duration::from_millis(bytes * 1_000 / bytes_per_second.max(1)));
-            self.consumers.slot(&cursor.consumer, &cursor.shard_id, now)?.free_at = free_at;
-        }
+        self.consumers.slot(&cursor.consumer, &cursor.shard_id, now)?.count_pushed(bytes, &limits, now);
         Ok(Push::Event(event))
     }
 }

@@ -1,4 +1,4 @@
-use super::errors::refused;
+use super::errors::{in_use, refused};
 use super::memory_stream::MemoryStream;
 use crate::error::Result;
 use crate::model::{HashKeyRange, ShardId, Timestamp};
@@ -11,6 +11,7 @@ impl MemoryStream {
         new_starting_hash_key: u128,
         now: Timestamp,
     ) -> Result<[ShardId; 2]> {
+        self.check_not_updating(now)?;
         let HashKeyRange { start, end } = self.open_range(shard_id)?;
         if new_starting_hash_key <= start.saturating_add(1) || new_starting_hash_key >= end {
             return Err(refused(format!(
@@ -32,6 +33,7 @@ impl MemoryStream {
         adjacent: &ShardId,
         now: Timestamp,
     ) -> Result<ShardId> {
+        self.check_not_updating(now)?;
         let one = self.open_range(shard_id)?;
         let other = self.open_range(adjacent)?;
         if !one.is_adjacent_to(other) {
@@ -47,6 +49,16 @@ impl MemoryStream {
             self.close(parent, std::slice::from_ref(&child), now)?;
         }
         Ok(child)
+    }
+
+    fn check_not_updating(&self, now: Timestamp) -> Result<()> {
+        if self.is_updating(now) {
+            return Err(in_use(format!(
+                "stream '{}' is being resharded; wait until it is active",
+                self.id()
+            )));
+        }
+        Ok(())
     }
 
     /// The hash keys of an open shard. Refused for a closed one.

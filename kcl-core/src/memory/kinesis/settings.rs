@@ -9,6 +9,9 @@ const STARTED_AT: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 /// The service's own default.
 const RETENTION: Duration = Duration::from_hours(24);
 
+/// The service's own default (`PutRecord`, Kinesis API reference).
+const RECORD_BYTES_MAX: usize = 1024 * 1024;
+
 /// The service's own page (`ListShards`, Kinesis API reference).
 const SHARDS_PER_PAGE: usize = 1_000;
 
@@ -22,6 +25,12 @@ pub struct MemoryKinesisSettings {
     pub started_at: Timestamp,
     /// How long records are kept. Default: 24 hours, as the service.
     pub retention: Duration,
+    /// The most bytes of a record, its key included. Default: 1 MiB, as the service; a stream of the service may allow up to
+    /// 10 MiB (`UpdateMaxRecordSize`, Kinesis API reference), and so may this.
+    pub record_bytes_max: usize,
+    /// How long a stream is being updated after a split or a merge, and refuses another. Default: not at all; the service
+    /// takes half a minute.
+    pub reshard_transition: Duration,
     /// How many shards one page of a listing holds; 0 counts as 1. Default: 1,000, as the service.
     pub shards_per_page: usize,
     /// How long the token of a page can be used. Default: 5 minutes, as the service.
@@ -56,6 +65,8 @@ impl Default for MemoryKinesisSettings {
         Self {
             started_at: STARTED_AT,
             retention: RETENTION,
+            record_bytes_max: RECORD_BYTES_MAX,
+            reshard_transition: Duration::ZERO,
             shards_per_page: SHARDS_PER_PAGE,
             page_token_lifetime: TOKEN_LIFETIME,
             iterator_lifetime: TOKEN_LIFETIME,

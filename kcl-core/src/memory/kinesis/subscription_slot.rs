@@ -1,6 +1,8 @@
 use std::time::Duration;
 
-use super::errors::in_use;
+use super::MemoryKinesisLimits;
+use super::errors::{in_use, throttled};
+use super::rate_window::{RateWindow, time_for};
 use crate::error::Result;
 use crate::model::Timestamp;
 
@@ -9,7 +11,9 @@ use crate::model::Timestamp;
 pub(super) struct SubscriptionSlot {
     holder: Option<Holder>,
     /// Nothing more is pushed before this time.
-    pub(super) free_at: Timestamp,
+    free_at: Timestamp,
+    /// The calls that did not get the place.
+    refused: RateWindow,
 }
 
 /// Tells a subscription from the one that took over from it.
@@ -23,8 +27,22 @@ struct Holder {
 }
 
 impl SubscriptionSlot {
-    /// Fails if the last subscription was opened less than `take_over_after` ago, whether it is still in use or not.
-    pub(super) fn check_free(&self, take_over_after: Duration, now: Timestamp) -> Result<()> {
+    /// Fails if the last subscription was opened less than `take_over_after` ago, whether it is still in use or not; and if
+    /// that is asked too often.
+    pub(super) fn check_free(
+        &mut self,
+        take_over_after: Duration,
+        limits: &MemoryKinesisLimits,
+        now: Timestamp,
+    ) -> Result<()> {
+        if let Some(limit) = limits.subscribes_per_second {
+            if !self.refused.has_room(limit, now) {
+                return Err(throttled(format!(
+                    "a consumer may call SubscribeToShard {limit} times a second for a shard; try again more slowly"
+                )));
+            }
+            self.refused.add(1, limit, now);
+        }
         let Some(holder) = self.holder else { return Ok(()) };
         let age = now.saturating_since(holder.opened_at);
         if age >= take_over_after {
@@ -39,9 +57,22 @@ impl SubscriptionSlot {
 
     /// Gives the place to a new subscription.
     pub(super) fn take(&mut self, now: Timestamp) -> Ticket {
+        self.refused = RateWindow::default();
         let ticket = Ticket(self.holder.map_or(0, |holder| holder.ticket.0 + 1));
         self.holder = Some(Holder { ticket, opened_at: now });
         ticket
+    }
+
+    /// Nothing is pushed before this time, because of what was pushed last.
+    pub(super) fn free_at(&self) -> Timestamp {
+        self.free_at
+    }
+
+    /// Counts so many bytes that were pushed.
+    pub(super) fn count_pushed(&mut self, bytes: usize, limits: &MemoryKinesisLimits, now: Timestamp) {
+        if let Some(limit) = limits.fan_out_bytes_per_second {
+            self.free_at = now.saturating_add(time_for(bytes as u64, limit));
+        }
     }
 
     /// Fails if another subscription has taken over.

@@ -11,14 +11,20 @@ mod reshard;
 mod shard_reader;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 
 use super::conformance::{Case, CaseResult, check_eq, fail};
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
 use crate::model::{Record, SequenceNumber, Shard, ShardId, ShardKey, StreamId};
 use crate::stream::{Kinesis, list_all_shards};
+
+/// How often a throttled call is made again: with the pause, for two seconds, longer than a second's quota lasts.
+const THROTTLED_CALLS_MAX: usize = 20;
+
+const THROTTLED_PAUSE: Duration = Duration::from_millis(100);
 
 /// What a case needs beside the port: a producer and an operator.
 ///
@@ -58,6 +64,20 @@ pub fn cases() -> Vec<Case<dyn KinesisFixture>> {
 
 /// What a case runs on.
 type Fixture = Arc<dyn KinesisFixture>;
+
+/// Makes a call again until no limit refuses it: for cases that are about something else.
+async fn unthrottled<T, C>(call: impl Fn() -> C) -> Result<T>
+where
+    C: Future<Output = Result<T>>,
+{
+    for _ in 0..THROTTLED_CALLS_MAX {
+        match call().await {
+            Err(error) if error.kind() == ErrorKind::Throttled => tokio::time::sleep(THROTTLED_PAUSE).await,
+            outcome => return outcome,
+        }
+    }
+    call().await
+}
 
 async fn shards(fixture: &Fixture, stream: &StreamId) -> CaseResult<Vec<Shard>> {
     Ok(list_all_shards(&*fixture.kinesis(), stream).await?)

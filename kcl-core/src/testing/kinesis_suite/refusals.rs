@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Fixture, KinesisFixture, one_shard, put};
+use super::{Fixture, KinesisFixture, one_shard, put, unthrottled};
 use crate::ErrorKind;
 use crate::model::{ShardId, ShardKey, StreamId};
 use crate::stream::{GET_RECORDS_MAX, IteratorPosition, ShardIterator, ShardPageRequest};
@@ -91,7 +91,8 @@ async fn check_no_iterator(
     position: IteratorPosition,
     kind: ErrorKind,
 ) -> CaseResult {
-    let iterator = fixture.kinesis().get_shard_iterator(shard, &position).await;
+    let kinesis = fixture.kinesis();
+    let iterator = unthrottled(|| kinesis.get_shard_iterator(shard, &position)).await;
     check_error(&format!("an iterator from {position:?}"), iterator, kind)
 }
 

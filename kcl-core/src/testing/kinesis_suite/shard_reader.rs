@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Fixture;
+use super::{Fixture, unthrottled};
 use crate::model::{Record, ShardKey};
 use crate::stream::{ChildShard, GetRecordsOutput, IteratorPosition, Kinesis, ShardIterator};
 use crate::testing::conformance::{CaseResult, check, check_eq, fail};
@@ -32,7 +32,7 @@ impl ShardReader {
         position: IteratorPosition,
     ) -> CaseResult<Self> {
         let kinesis = fixture.kinesis();
-        let next = kinesis.get_shard_iterator(shard, &position).await?;
+        let next = unthrottled(|| kinesis.get_shard_iterator(shard, &position)).await?;
         check_eq("the shard of the iterator", &next.shard, shard)?;
         Ok(Self { kinesis, next: Some(next), children: Vec::new() })
     }
@@ -42,7 +42,7 @@ impl ShardReader {
         let Some(iterator) = &self.next else {
             return fail("the shard has ended early");
         };
-        let output = self.kinesis.get_records(iterator, limit).await?;
+        let output = unthrottled(|| self.kinesis.get_records(iterator, limit)).await?;
         check(output.records.len() <= limit as usize, || {
             format!("{} records came for a limit of {limit}", output.records.len())
         })?;

@@ -7,7 +7,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use kcl_core::lease::{Consistency, Lease, LeaseStore};
-use kcl_core::memory::{MemoryKinesis, MemoryLeaseStore, PutRecordOutput};
+use kcl_core::memory::{
+    MemoryKinesis, MemoryKinesisLimits, MemoryKinesisSettings, MemoryLeaseStore, PutRecordOutput,
+};
 use kcl_core::model::{Checkpoint, RecordPosition, ShardId, ShardKey, StreamId, WorkerId};
 use kcl_core::processor::{
     Checkpointer, ProcessorError, ProcessorFactory, RecordBatch, RecordProcessor, ShardStart,
@@ -49,7 +51,9 @@ impl Fleet {
     /// A stream of `shards` shards, and no worker.
     pub(super) fn new(shards: usize) -> Self {
         let stream = StreamId::named("orders").unwrap();
-        let kinesis = Arc::new(MemoryKinesis::default());
+        let limits = MemoryKinesisLimits::of_reads();
+        let settings = MemoryKinesisSettings { limits, ..MemoryKinesisSettings::default() };
+        let kinesis = Arc::new(MemoryKinesis::new(settings));
         kinesis.create_stream(&stream, shards).unwrap();
         Self {
             kinesis,
