@@ -10,14 +10,18 @@ const UNIT_BYTES: usize = 1024;
 /// How many batches of one shard may wait for its processor, however small they are.
 pub(super) const BATCHES_AHEAD_MAX: usize = 16;
 
+/// With fewer shards, each has the floor that so many would have: a floor that shrinks while it is full would exceed the
+/// budget.
+const FLOORS_MIN: usize = 1_024;
+
 /// How many bytes of records all shards of a worker together may hold that their processors have not finished.
 ///
-/// One half is common: whoever needs it takes it, first come, first served. The other half is divided evenly into
-/// floors, one for each shard. So a shard whose processor is slow may exhaust the common half, and keeps nobody else
-/// from reading.
+/// One half is common: whoever needs it takes it, first come, first served. The other half is divided evenly into floors,
+/// one for each shard. So a shard whose processor is slow may exhaust the common half, and keeps nobody else from reading.
 ///
-/// Invariant: with a constant number of shards, they hold no more than the budget, but for records that turn out larger
-/// than the reader of a page had reason to expect. A shard that joins while others fill larger floors adds its own.
+/// Invariant: up to 1,024 shards hold no more than the budget, but for records that turn out larger than the reader of a
+/// page had reason to expect. Of more shards, those that fill their floors while others are still to join may hold
+/// more.
 #[derive(Debug)]
 pub(crate) struct FetchBudget {
     common: Arc<Semaphore>,
@@ -45,8 +49,15 @@ impl FetchBudget {
         ShardBudget { floor, batches: Arc::new(Semaphore::new(BATCHES_AHEAD_MAX)) }
     }
 
+    /// `bytes` of the common half, if as much as a half of it is left then.
+    fn take_generously(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
+        let left = self.common.available_permits().checked_sub(bytes.div_ceil(UNIT_BYTES))?;
+        let is_plenty = left * UNIT_BYTES >= self.common_bytes / 2;
+        is_plenty.then(|| Arc::clone(&self.common).try_acquire_many_owned(units(bytes)).ok()).flatten()
+    }
+
     fn floor_bytes(&self) -> usize {
-        self.floors_bytes / self.shards.load(Ordering::Relaxed).max(1)
+        self.floors_bytes / self.shards.load(Ordering::Relaxed).max(FLOORS_MIN)
     }
 }
 
@@ -65,13 +76,16 @@ struct Floor {
 }
 
 impl ShardBudget {
-    /// Waits until the shard may hold another batch. The room is all that is free of the shard's floor, if that is `wanted`
-    /// bytes or at least half of it; otherwise it is `wanted` bytes of the common half. Dropping the future reserves
-    /// nothing.
-    pub(crate) async fn reserve(&self, wanted: usize) -> Room {
+    /// Waits until the shard may hold another batch: of `generous` bytes while the common half is nearly unused, otherwise of
+    /// `wanted` bytes, or of what is free of the shard's floor if that is at least half of it. Dropping the future
+    /// reserves nothing.
+    pub(crate) async fn reserve(&self, wanted: usize, generous: Option<usize>) -> Room {
         let batch = Arc::clone(&self.batches).acquire_owned().await.ok();
         let budget = &self.floor.budget;
         let wanted = wanted.min(budget.common_bytes);
+        if let Some(permit) = generous.and_then(|bytes| budget.take_generously(bytes)) {
+            return self.room(batch, 0, Some(permit));
+        }
         loop {
             // Before the look at what is free, so that none of it can come free unnoticed in between.
             let freed = self.floor.freed.notified();
@@ -190,9 +204,12 @@ mod tests {
 
     const KIB: usize = 1024;
 
+    /// A budget of 10 MiB for all, and 10 KiB for each.
+    const BUDGET: usize = 20 * 1024 * KIB;
+
     /// All the room that a shard gets without waiting, in steps of `wanted`.
     fn hoard(shard: &ShardBudget, wanted: usize) -> Vec<Room> {
-        std::iter::from_fn(|| shard.reserve(wanted).now_or_never())
+        std::iter::from_fn(|| shard.reserve(wanted, None).now_or_never())
             .map(|mut room| {
                 room.shrink(wanted);
                 room
@@ -206,58 +223,80 @@ mod tests {
 
     #[test]
     fn shards_whose_processors_stopped_hold_the_budget_and_leave_the_floors_of_others() {
-        let budget = FetchBudget::new(1_000 * KIB);
+        let budget = FetchBudget::new(BUDGET);
         let shards: Vec<ShardBudget> = (0..5).map(|_| budget.join()).collect();
-        let greedy: Vec<_> = shards[..4].iter().map(|shard| hoard(shard, 50 * KIB)).collect();
+        let greedy: Vec<_> = shards[..4].iter().map(|shard| hoard(shard, 1_024 * KIB)).collect();
         let held = greedy.iter().map(|rooms| bytes(rooms)).sum::<usize>();
-        assert_eq!(held, 900 * KIB, "all but the floor of the one that holds nothing");
-        let rest = hoard(&shards[4], 50 * KIB);
-        assert_eq!(bytes(&rest), 100 * KIB);
+        assert_eq!(held, 10 * 1_024 * KIB + 4 * 10 * KIB, "all but the floor of the one that holds nothing");
+        assert_eq!(bytes(&hoard(&shards[4], 5 * KIB)), 10 * KIB);
     }
 
     #[test]
     fn no_shard_holds_more_batches_than_it_may() {
-        let budget = FetchBudget::new(1_000 * KIB);
+        let budget = FetchBudget::new(BUDGET);
         let shard = budget.join();
         assert_eq!(hoard(&shard, 1).len(), BATCHES_AHEAD_MAX);
     }
 
     #[test]
     fn a_batch_larger_than_expected_takes_what_is_left_and_no_more() {
-        let budget = FetchBudget::new(100 * KIB);
+        let budget = FetchBudget::new(BUDGET);
         let shard = budget.join();
-        let mut room = shard.reserve(10 * KIB).now_or_never().unwrap();
-        room.shrink(10 * KIB);
-        room.try_grow(1_000 * KIB);
-        assert_eq!(room.bytes(), 100 * KIB);
-        assert!(shard.reserve(KIB).now_or_never().is_none());
+        let mut room = shard.reserve(5 * KIB, None).now_or_never().unwrap();
+        room.shrink(5 * KIB);
+        room.try_grow(BUDGET);
+        assert_eq!(room.bytes(), BUDGET / 2 + 10 * KIB);
+        assert!(shard.reserve(KIB, None).now_or_never().is_none());
         room.shrink(40 * KIB);
         assert_eq!(room.bytes(), 40 * KIB);
-        assert_eq!(bytes(&hoard(&shard, 5 * KIB)), 60 * KIB);
+        assert!(shard.reserve(BUDGET / 4, None).now_or_never().is_some());
+    }
+
+    #[test]
+    fn a_page_is_generous_only_while_the_common_half_is_nearly_unused() {
+        let budget = FetchBudget::new(BUDGET);
+        let shard = budget.join();
+        let generous = Some(BUDGET / 8);
+        let first = shard.reserve(KIB, generous).now_or_never().unwrap();
+        let second = shard.reserve(KIB, generous).now_or_never().unwrap();
+        let third = shard.reserve(KIB, generous).now_or_never().unwrap();
+        let sizes = [&first, &second, &third].map(Room::bytes);
+        assert_eq!(sizes, [BUDGET / 8, BUDGET / 8, 10 * KIB]);
+    }
+
+    #[test]
+    fn more_shards_have_smaller_floors() {
+        let budget = FetchBudget::new(BUDGET);
+        let shards: Vec<ShardBudget> = (0..4 * FLOORS_MIN).map(|_| budget.join()).collect();
+        assert_eq!(shards[0].floor.free(), 2_560);
     }
 
     #[tokio::test(start_paused = true)]
     async fn who_waits_is_woken_by_room_of_its_own_and_by_common_room() {
-        let budget = FetchBudget::new(100 * KIB);
+        let budget = FetchBudget::new(BUDGET);
         let (one, other) = (budget.join(), budget.join());
-        let mut of_one = hoard(&one, 5 * KIB);
-        let of_other = hoard(&other, 5 * KIB);
-        assert_eq!(bytes(&of_one) + bytes(&of_other), 100 * KIB);
-        let waiting = tokio::spawn(async move { other.reserve(15 * KIB).await.bytes() });
+        let mut of_one = hoard(&one, 1_024 * KIB);
+        let mut of_other = hoard(&other, 6 * KIB);
+        assert!(other.reserve(6 * KIB, None).now_or_never().is_none(), "{}", bytes(&of_other));
+        let waiting = tokio::spawn(async move { (other.reserve(6 * KIB, None).await.bytes(), other) });
         tokio::task::yield_now().await;
-        of_one.retain(|room| room.of_common.is_none());
+        of_other.clear();
         let got = timeout(Duration::from_secs(1), waiting).await;
-        assert_eq!(got.unwrap().unwrap(), 15 * KIB);
-        let waiting = tokio::spawn(async move { one.reserve(20 * KIB).await.bytes() });
+        let (got, other) = got.unwrap().unwrap();
+        assert_eq!(got, 10 * KIB, "its floor");
+        let _floor = hoard(&other, 10 * KIB);
+        let waiting = tokio::spawn(async move { other.reserve(100 * KIB, None).await.bytes() });
         tokio::task::yield_now().await;
-        drop(of_one);
-        assert!(timeout(Duration::from_secs(1), waiting).await.is_ok());
+        of_one.pop();
+        of_one.pop();
+        let got = timeout(Duration::from_secs(1), waiting).await;
+        assert_eq!(got.unwrap().unwrap(), 100 * KIB, "of the common half");
     }
 
     #[test]
     fn everything_comes_back() {
-        let budget = FetchBudget::new(1_000 * KIB);
-        for wanted in [KIB, 3 * KIB + 17, 77 * KIB, 5_000 * KIB] {
+        let budget = FetchBudget::new(BUDGET);
+        for wanted in [KIB, 3 * KIB + 17, 77 * KIB, 2 * BUDGET] {
             let shards = [budget.join(), budget.join()];
             for shard in &shards {
                 let mut rooms = hoard(shard, wanted);
@@ -266,7 +305,7 @@ mod tests {
                     room.shrink(wanted / 2);
                 }
             }
-            assert_eq!(shards.each_ref().map(|shard| shard.floor.free()), [250 * KIB; 2]);
+            assert_eq!(shards.each_ref().map(|shard| shard.floor.free()), [10 * KIB; 2]);
             assert_eq!(budget.common.available_permits() * UNIT_BYTES, budget.common_bytes);
         }
         assert_eq!(budget.shards.load(Ordering::Relaxed), 0);

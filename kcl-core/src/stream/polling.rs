@@ -93,7 +93,7 @@ impl PollingSource {
             self.events.emit(&Event::PositionTrimmed { shard: &self.shard, position: &position });
         }
         let bytes = records.iter().map(held_bytes).sum();
-        self.page_size.note(bytes, &records, millis_behind_latest == 0);
+        self.page_size.note(bytes, &records);
         room.try_grow(bytes);
         room.shrink(bytes);
         self.retry.reset();
@@ -129,7 +129,7 @@ impl RecordSource for PollingSource {
         }
         loop {
             sleep_until(self.next_read_at).await;
-            let room = budget.reserve(self.page_size.wanted_bytes()).await;
+            let room = budget.reserve(self.page_size.wanted_bytes(), Some(PageSize::generous_bytes())).await;
             match self.read(room).await {
                 Ok(batch) => return Ok(batch),
                 Err(error) => self.recover(error)?,

@@ -27,13 +27,17 @@ const SUBSCRIBE_INTERVAL: Duration = Duration::from_secs(5);
 /// it is given up, which frees what the connection buffers.
 const UNREAD_MAX: Duration = Duration::from_secs(1);
 
-/// Trouble of the service may last: quick first, patient later. Never a storm, with thousands of shards.
+/// Trouble of the service may last: patient, and never a storm with thousands of shards. The service allows one call a second
+/// for a consumer and shard (`SubscribeToShard`, Kinesis API reference), and jitter takes half.
 const FAILURE_DELAYS: RetryDelays =
-    RetryDelays { initial: Duration::from_millis(500), max: Duration::from_secs(20) };
+    RetryDelays { initial: Duration::from_secs(2), max: Duration::from_secs(20) };
 
 /// The last owner of a shard gives up its subscription within five seconds.
 const IN_USE_DELAYS: RetryDelays =
-    RetryDelays { initial: Duration::from_secs(1), max: Duration::from_secs(5) };
+    RetryDelays { initial: Duration::from_secs(2), max: Duration::from_secs(2) };
+
+/// After as many attempts it is not the last owner that holds the subscription, but somebody who goes on.
+const IN_USE_EXPECTED_MAX: u32 = 5;
 
 /// After as many failures in a row, one read by polling tells whether the shard has ended: an emulator may cut
 /// subscriptions there without saying so.
@@ -208,6 +212,7 @@ impl FanOutSource {
             return true;
         }
         records.truncate(kept);
+        records.shrink_to_fit();
         if let Some(last) = records.last() {
             self.position.set_last(last);
         }
@@ -217,7 +222,7 @@ impl FanOutSource {
 
     /// Waits for room. A subscription that would be left unread for long is given up.
     async fn room(&mut self, budget: &ShardBudget) -> Room {
-        let mut reserved = pin!(budget.reserve(self.event_bytes));
+        let mut reserved = pin!(budget.reserve(self.event_bytes, None));
         if let Ok(room) = timeout(UNREAD_MAX, &mut reserved).await {
             return room;
         }
@@ -235,8 +240,10 @@ impl FanOutSource {
         self.failing_since.get_or_insert(now);
         let shard = &self.shard;
         let delay = if error.kind() == ErrorKind::InUse {
-            let delay = self.in_use.next_delay();
+            let expected = self.in_use.next_delay();
             let failed_attempts = self.in_use.failed_attempts();
+            let delay =
+                if failed_attempts <= IN_USE_EXPECTED_MAX { expected } else { self.failures.next_delay() };
             self.events.emit(&Event::SubscriptionInUse { shard, failed_attempts, delay });
             delay
         } else {
