@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use kcl_core::Result;
-use kcl_core::memory::{MemoryKinesis, MemoryKinesisSettings};
+use kcl_core::memory::{MemoryKinesis, MemoryKinesisLimits, MemoryKinesisSettings};
 use kcl_core::model::{Shard, ShardId, StreamId};
 
 use super::fact::What;
@@ -26,8 +26,11 @@ impl Producer {
     /// A new stream of `shards` shards.
     pub(super) fn new(world: Arc<World>, stream: StreamId, shards: usize) -> Result<Self> {
         let clock = Arc::clone(&world);
-        let settings =
-            MemoryKinesisSettings { retention: Duration::from_hours(24 * 365), ..Default::default() };
+        let settings = MemoryKinesisSettings {
+            retention: Duration::from_hours(24 * 365),
+            limits: MemoryKinesisLimits::of_reads(),
+            ..Default::default()
+        };
         let kinesis = Arc::new(MemoryKinesis::with_clock(settings, move || clock.now()));
         kinesis.create_stream(&stream, shards)?;
         let producer = Self { world, kinesis, stream, records_put: 0 };

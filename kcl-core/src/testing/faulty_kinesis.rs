@@ -4,11 +4,12 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::Fault;
+use super::faulty_subscription::FaultySubscription;
 use crate::error::Result;
 use crate::model::{ConsumerArn, ShardKey, StreamArn, StreamId, Timestamp};
 use crate::stream::{
     ConsumerDescription, ConsumerRef, GetRecordsOutput, IteratorPosition, Kinesis, ShardIterator, ShardPage,
-    ShardPageRequest, StreamDescription, Subscription, SubscriptionEvent,
+    ShardPageRequest, StreamDescription, Subscription,
 };
 
 /// A call on its way to Kinesis.
@@ -22,7 +23,8 @@ pub enum KinesisCall<'a> {
     GetRecords(&'a ShardIterator),
     /// [`Kinesis::subscribe_to_shard`].
     SubscribeToShard(&'a ShardKey, &'a IteratorPosition),
-    /// [`Subscription::next_event`] of a subscription to this shard.
+    /// [`Subscription::next_event`] of a subscription to this shard: asked once for each event, however often its wait is
+    /// dropped and begun again.
     NextEvent(&'a ShardKey),
     /// [`Kinesis::describe_stream`].
     DescribeStream(&'a StreamId),
@@ -40,14 +42,7 @@ pub struct FaultyKinesis {
     decide: Arc<Decide>,
 }
 
-type Decide = dyn Fn(KinesisCall<'_>) -> Fault + Send + Sync;
-
-/// A subscription whose events fail as the same function decides.
-struct FaultySubscription {
-    inner: Box<dyn Subscription>,
-    shard: ShardKey,
-    decide: Arc<Decide>,
-}
+pub(super) type Decide = dyn Fn(KinesisCall<'_>) -> Fault + Send + Sync;
 
 impl FaultyKinesis {
     /// Passes calls on to `inner`, except as `decide` says.
@@ -98,7 +93,7 @@ impl Kinesis for FaultyKinesis {
         let fault = (self.decide)(KinesisCall::SubscribeToShard(shard, position));
         let inner = fault.strike(self.inner.subscribe_to_shard(consumer, shard, position)).await?;
         let decide = Arc::clone(&self.decide);
-        Ok(Box::new(FaultySubscription { inner, shard: shard.clone(), decide }))
+        Ok(Box::new(FaultySubscription::new(inner, shard.clone(), decide)))
     }
 
     async fn register_consumer(&self, stream: &StreamArn, name: &str) -> Result<ConsumerDescription> {
@@ -114,20 +109,6 @@ impl Kinesis for FaultyKinesis {
     async fn deregister_consumer(&self, consumer: &ConsumerArn) -> Result<()> {
         let fault = (self.decide)(KinesisCall::DeregisterConsumer(consumer));
         fault.strike(self.inner.deregister_consumer(consumer)).await
-    }
-}
-
-#[async_trait]
-impl Subscription for FaultySubscription {
-    async fn next_event(&mut self) -> Result<Option<SubscriptionEvent>> {
-        let fault = (self.decide)(KinesisCall::NextEvent(&self.shard));
-        fault.strike(self.inner.next_event()).await
-    }
-}
-
-impl fmt::Debug for FaultySubscription {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FaultySubscription").field("inner", &self.inner).finish_non_exhaustive()
     }
 }
 

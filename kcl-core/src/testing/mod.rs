@@ -10,6 +10,7 @@ mod delivery_oracle;
 mod fault;
 mod faulty_kinesis;
 mod faulty_lease_store;
+mod faulty_subscription;
 pub mod kinesis_suite;
 pub mod lease_store_suite;
 

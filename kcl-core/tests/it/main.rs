@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
 
 mod aggregation;
+mod faulty_subscription;
 mod kinesis;
 mod lease_model;
 mod lease_store;
@@ -10,4 +11,5 @@ mod memory_fan_out;
 mod memory_kinesis;
 mod memory_kinesis_limits;
 mod memory_kinesis_properties;
+mod memory_kinesis_readers;
 mod worker;

@@ -6,9 +6,10 @@ use bytes::Bytes;
 use kcl_core::memory::{
     MemoryFanOutSettings, MemoryKinesis, MemoryKinesisLimits, MemoryKinesisSettings, PutRecordsEntry,
 };
-use kcl_core::model::{ShardId, ShardKey, StreamId};
+use kcl_core::model::{ShardId, ShardKey, StreamId, Timestamp};
 use kcl_core::stream::{GET_RECORDS_MAX, IteratorPosition, Kinesis, StreamStatus};
 use kcl_core::{ErrorKind, Result};
+use proptest::prelude::*;
 use tokio::time::advance;
 
 const MIB: usize = 1024 * 1024;
@@ -122,4 +123,84 @@ async fn a_stream_is_updated_for_a_while_after_a_split_if_the_settings_say_so() 
     advance(Duration::from_millis(1)).await;
     assert_eq!(status().await, StreamStatus::Active);
     split().unwrap();
+}
+
+/// What a client does on the only shard.
+#[derive(Debug, Clone, Copy)]
+enum Use {
+    Put { bytes: usize },
+    Read { limit: u32 },
+    Iterator,
+}
+
+fn uses() -> impl Strategy<Value = Vec<(u64, Use)>> {
+    let use_of_shard = prop_oneof![
+        (1..600_000_usize).prop_map(|bytes| Use::Put { bytes }),
+        (1..12_u32).prop_map(|limit| Use::Read { limit }),
+        Just(Use::Iterator),
+    ];
+    prop::collection::vec((0..300_u64, use_of_shard), 0..200)
+}
+
+/// In any span of `n` seconds there may be `n + 1` times the quota, and what the last use took beyond it.
+fn check_spans(what: &str, used: &[(Timestamp, u64)], quota: u64, overshoot: u64) {
+    for (index, &(start, _)) in used.iter().enumerate() {
+        let mut sum = 0;
+        for &(end, amount) in &used[index..] {
+            sum += amount;
+            let seconds = end.saturating_since(start).as_secs() + 1;
+            assert!(sum <= (seconds + 1) * quota + overshoot, "{sum} {what} within {seconds} s");
+        }
+    }
+}
+
+async fn check_no_limit_is_exceeded(uses: Vec<(u64, Use)>) {
+    let mib = u64::try_from(MIB).unwrap();
+    let kinesis = MemoryKinesis::default();
+    kinesis.create_stream(&orders(), 1).unwrap();
+    let shard = ShardKey::new(orders(), ShardId::new("shardId-000000000000"));
+    let mut iterator = kinesis.get_shard_iterator(&shard, &IteratorPosition::TrimHorizon).await.unwrap();
+    let (mut iterators, mut writes, mut reads, mut bytes_read) =
+        (vec![(kinesis.now(), 1)], Vec::new(), Vec::new(), Vec::new());
+    for (pause_ms, one) in uses {
+        advance(Duration::from_millis(pause_ms)).await;
+        let now = kinesis.now();
+        let outcome = match one {
+            Use::Put { bytes } => {
+                put(&kinesis, bytes).map(|()| writes.push((now, u64::try_from(bytes).unwrap())))
+            }
+            Use::Read { limit } => kinesis.get_records(&iterator, limit).await.map(|output| {
+                let bytes =
+                    output.records.iter().map(|record| record.data.len() + record.partition_key.len());
+                reads.push((now, 1));
+                bytes_read.push((now, u64::try_from(bytes.sum::<usize>()).unwrap()));
+                iterator = output.next.unwrap();
+            }),
+            Use::Iterator => {
+                kinesis.get_shard_iterator(&shard, &IteratorPosition::TrimHorizon).await.map(|new| {
+                    iterators.push((now, 1));
+                    iterator = new;
+                })
+            }
+        };
+        if let Err(error) = outcome {
+            assert_eq!(error.kind(), ErrorKind::Throttled, "{error}");
+        }
+    }
+    check_spans("iterators", &iterators, 5, 0);
+    check_spans("reads", &reads, 5, 0);
+    check_spans("bytes read", &bytes_read, 2 * mib, 10 * mib);
+    check_spans("bytes written", &writes, mib, 0);
+}
+
+proptest! {
+    #[test]
+    fn no_limit_of_a_shard_is_ever_exceeded(uses in uses()) {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build()
+            .unwrap();
+        runtime.block_on(check_no_limit_is_exceeded(uses));
+    }
 }

@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use kcl_core::memory::{MemoryKinesis, MemoryKinesisSettings, MemoryLeaseStore};
+use kcl_core::memory::{MemoryKinesis, MemoryKinesisLimits, MemoryKinesisSettings, MemoryLeaseStore};
 use kcl_core::model::{Shard, StreamId, Timestamp};
 use kcl_core::testing::DeliveryOracle;
 use kcl_core::worker::Ports;
@@ -31,8 +31,12 @@ pub(super) struct Stage {
 impl Stage {
     /// A stream of `shards` shards that nobody has read.
     pub(super) fn set(shards: u32, verbose: bool) -> Result<Self, Failure> {
-        let settings =
-            MemoryKinesisSettings { started_at: wall_clock_time(), ..MemoryKinesisSettings::default() };
+        let settings = MemoryKinesisSettings {
+            started_at: wall_clock_time(),
+            // The input is put as fast as it comes.
+            limits: MemoryKinesisLimits::of_reads(),
+            ..MemoryKinesisSettings::default()
+        };
         let kinesis = Arc::new(MemoryKinesis::new(settings));
         let stream = StreamId::named("demo").map_err(Failure::runtime)?;
         let shard_count = usize::try_from(shards).unwrap_or(usize::MAX);

@@ -1,14 +1,27 @@
 //! The promises of [`Kinesis`], one named case each.
 //!
 //! A case makes the streams that it needs through its [`KinesisFixture`], so one service may serve all cases. It waits
-//! at most about two seconds for what must come, and some milliseconds where two records must differ in time.
+//! at most some seconds for what must come, and some milliseconds where two records must differ in time. A case about
+//! what minutes or hours bring lets its fixture pass them, and fails at once where that is not possible: such a service
+//! lists it as a departure.
 
+mod consumers;
+mod expiry;
+mod fan_out_limits;
+mod filters;
+mod limits;
 mod listing;
+mod pages;
 mod positions;
 mod reading;
 mod refusals;
 mod reshard;
+mod retention;
 mod shard_reader;
+mod subscriber;
+mod subscription_ends;
+mod subscription_life;
+mod subscriptions;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +29,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use super::conformance::{Case, CaseResult, check_eq, fail};
+use super::conformance::{Case, CaseResult, check, check_eq, fail};
 use crate::error::{ErrorKind, Result};
 use crate::model::{Record, SequenceNumber, Shard, ShardId, ShardKey, StreamId};
 use crate::stream::{Kinesis, list_all_shards};
@@ -52,18 +65,59 @@ pub trait KinesisFixture: Send + Sync {
 
     /// Merges two adjacent shards, the one with the lower hash keys first.
     async fn merge(&self, stream: &StreamId, shard: &ShardId, adjacent: &ShardId) -> Result<()>;
+
+    /// The longest time that [`pass`](Self::pass) lets go by. Cases that need more fail, and say so.
+    ///
+    /// Default: two seconds, for a service whose time goes by as it does. On virtual time, [`Duration::MAX`].
+    fn patience(&self) -> Duration {
+        Duration::from_secs(2)
+    }
+
+    /// Lets time go by, for the service as for the case. Default: sleeps on Tokio's clock.
+    async fn pass(&self, time: Duration) {
+        tokio::time::sleep(time).await;
+    }
+
+    /// How many shards one page of a listing holds. Default: `None`, if no stream of more shards than that can be made.
+    fn shards_per_page(&self) -> Option<usize> {
+        None
+    }
 }
 
 /// Every case, for [`run_suite`](super::run_suite).
 pub fn cases() -> Vec<Case<dyn KinesisFixture>> {
-    [listing::cases(), positions::cases(), reading::cases(), reshard::cases(), refusals::cases()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        listing::cases(),
+        filters::cases(),
+        pages::cases(),
+        positions::cases(),
+        reading::cases(),
+        reshard::cases(),
+        refusals::cases(),
+        consumers::cases(),
+        subscriptions::cases(),
+        subscription_life::cases(),
+        subscription_ends::cases(),
+        limits::cases(),
+        fan_out_limits::cases(),
+        expiry::cases(),
+        retention::cases(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 /// What a case runs on.
 type Fixture = Arc<dyn KinesisFixture>;
+
+/// Fails unless the fixture can let so much time go by.
+fn needs(fixture: &Fixture, time: Duration) -> CaseResult {
+    let patience = fixture.patience();
+    check(time <= patience, || {
+        format!("this case needs {time:?} to go by, and its fixture lets {patience:?} go by at most")
+    })
+}
 
 /// Makes a call again until no limit refuses it: for cases that are about something else.
 async fn unthrottled<T, C>(call: impl Fn() -> C) -> Result<T>
