@@ -3,8 +3,10 @@
 mod allocations;
 mod encoding;
 mod expansion;
+mod goldens;
 mod malformed;
 mod reading;
+mod scenario;
 mod seals;
 mod wire;
 
