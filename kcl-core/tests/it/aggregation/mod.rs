@@ -3,7 +3,9 @@
 mod allocations;
 mod encoding;
 mod expansion;
+mod fuzzing;
 mod goldens;
+mod judge;
 mod malformed;
 mod reading;
 mod scenario;
