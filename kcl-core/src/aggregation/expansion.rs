@@ -6,7 +6,7 @@ use super::outside_range::{OutsideRange, RangeJudge};
 use super::seal::Seal;
 use super::user_record::UserRecord;
 use super::user_records::Cursor;
-use crate::model::{HashKeyRange, PartitionKey, Record, RecordPosition};
+use crate::model::{HashKeyRange, Record, RecordPosition};
 
 /// What one Kinesis record is delivered as, in order: the user records of an aggregate, or the record itself.
 ///
@@ -42,8 +42,6 @@ struct Parts {
     cursor: Cursor,
     /// If only those inside a range are delivered, who says which they are.
     judge: Option<RangeJudge>,
-    /// The partition key of the last user record, and its place in the table: neighbours often share it.
-    last_key: Option<(u64, PartitionKey)>,
 }
 
 impl Expansion {
@@ -74,7 +72,7 @@ impl Expansion {
         }
         let judge = (left_out > 0).then_some(judge);
         let cursor = Cursor::default();
-        let parts = Parts { container, aggregate, cursor, judge, last_key: None };
+        let parts = Parts { container, aggregate, cursor, judge };
         Self { source: Source::Parts(Box::new(parts)), left_out, malformation: None }
     }
 
@@ -130,11 +128,11 @@ impl FusedIterator for Expansion {}
 
 impl Parts {
     fn next(&mut self) -> Option<Record> {
-        let Self { container, aggregate, cursor, judge, last_key } = self;
+        let Self { container, aggregate, cursor, judge } = self;
         loop {
             let user_record = cursor.next(aggregate)?;
             if judge.as_mut().is_none_or(|judge| judge.is_inside(aggregate, &user_record)) {
-                return Some(deliver(container, &user_record, last_key));
+                return Some(deliver(container, &user_record));
             }
         }
     }
@@ -146,22 +144,13 @@ impl Parts {
     }
 }
 
-fn deliver(
-    container: &Record,
-    user_record: &UserRecord<'_>,
-    last_key: &mut Option<(u64, PartitionKey)>,
-) -> Record {
-    let index = user_record.partition_key_index();
-    let partition_key = match last_key {
-        Some((last, key)) if *last == index => key.clone(),
-        _ => last_key.insert((index, user_record.partition_key())).1.clone(),
-    };
+fn deliver(container: &Record, user_record: &UserRecord<'_>) -> Record {
     Record {
         position: RecordPosition {
             sequence_number: container.position.sequence_number.clone(),
             sub_sequence_number: user_record.sub_sequence_number(),
         },
-        partition_key,
+        partition_key: user_record.partition_key(),
         explicit_hash_key: user_record.explicit_hash_key(),
         approximate_arrival: container.approximate_arrival,
         data: user_record.data(),

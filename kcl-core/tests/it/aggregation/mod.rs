@@ -3,8 +3,12 @@
 mod allocations;
 mod encoding;
 mod expansion;
+mod fuzzing;
+mod goldens;
+mod judge;
 mod malformed;
 mod reading;
+mod scenario;
 mod seals;
 mod wire;
 
