@@ -10,7 +10,8 @@ use crate::error::Result;
 /// Reads a shard in a task of its own, ahead of its processor. Dropping it ends the task.
 #[derive(Debug)]
 pub(crate) struct Fetcher {
-    batches: mpsc::Receiver<Result<FetchedBatch>>,
+    /// In boxes, since the queue of each idle shard is made of empty places.
+    batches: mpsc::Receiver<Box<Result<FetchedBatch>>>,
     _task: AbortOnDropHandle<()>,
 }
 
@@ -30,7 +31,7 @@ impl Fetcher {
                 let is_last = fetched.as_ref().map_or(true, |batch| batch.shard_end.is_some());
                 // Nobody needs to be woken for the news that there is none.
                 let is_news = fetched.as_ref().map_or(true, |batch| !batch.is_empty());
-                if is_news && sender.send(fetched).await.is_err() || is_last {
+                if is_news && sender.send(Box::new(fetched)).await.is_err() || is_last {
                     return;
                 }
             }
@@ -40,6 +41,6 @@ impl Fetcher {
 
     /// The next batch, or `None` after the end of the shard or an error. Dropping the future loses nothing.
     pub(crate) async fn next_batch(&mut self) -> Option<Result<FetchedBatch>> {
-        self.batches.recv().await
+        self.batches.recv().await.map(|batch| *batch)
     }
 }
