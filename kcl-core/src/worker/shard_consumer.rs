@@ -105,12 +105,12 @@ impl ShardConsumer {
         drop(attendant);
         if let Some(loss) = lease.loss() {
             events.emit(&Event::LeaseLost { shard: lease.shard(), loss });
-            self.delivery.lease_lost(self.context.settings.shutdown_grace).await;
+            Box::pin(self.delivery.lease_lost(self.context.settings.shutdown_grace)).await;
         } else if self.leaves_nothing() {
             lease.ended().cancel();
         } else {
             let checkpoint = self.uncommitted();
-            if leave(&lease, checkpoint.as_ref(), &events, self.seed).await
+            if Box::pin(leave(&lease, checkpoint.as_ref(), &events, self.seed)).await
                 && let Some(checkpoint) = checkpoint
             {
                 self.checkpointer.note_committed(&checkpoint);
@@ -149,7 +149,7 @@ impl ShardConsumer {
             checkpoint: acquired.checkpoint.clone(),
             fencing_token: acquired.counter,
         };
-        if self.leaving.is_cancelled() || self.delivery.initialize(&start).await == Delivered::Stopped {
+        if self.leaving.is_cancelled() || Box::pin(self.delivery.initialize(&start)).await == Delivered::Stopped {
             return Ending::Released;
         }
         let range = self.lease.acquired().hash_key_range;
@@ -157,16 +157,17 @@ impl ShardConsumer {
         self.pump(fetcher).await
     }
 
-    /// Moves batches from the stream to the processor.
+    /// Moves batches from the stream to the processor. What happens now and then is in boxes: a worker may hold thousands of
+    /// shards in which nothing happens.
     async fn pump(&mut self, mut fetcher: Fetcher) -> Ending {
         let leaving = self.leaving.clone();
         loop {
             let read = select! {
                 biased;
-                () = leaving.cancelled() => return self.stop().await,
+                () = leaving.cancelled() => return Box::pin(self.stop()).await,
                 read = fetcher.next_batch() => read,
                 () = sleep(COMMIT_RETRY_INTERVAL), if self.uncommitted().is_some() => {
-                    self.commit().await;
+                    Box::pin(self.commit()).await;
                     continue;
                 }
             };
@@ -176,22 +177,22 @@ impl ShardConsumer {
             }
             let mut page = match read {
                 Some(Ok(page)) => page,
-                Some(Err(error)) => return self.source_failed(error).await,
+                Some(Err(error)) => return Box::pin(self.source_failed(error)).await,
                 None => {
                     let error = Error::new(ErrorKind::Refused, "the reader of the shard ended by itself");
-                    return self.source_failed(error).await;
+                    return Box::pin(self.source_failed(error)).await;
                 }
             };
             if let Some(children) = &page.shard_end
                 && self.plants(PlantedFault::EndBeforeLastBatch)
             {
-                return self.end(children.clone()).await;
+                return Box::pin(self.end(children.clone())).await;
             }
-            if self.deliver(&mut page).await == Delivered::Stopped {
-                return self.stop().await;
+            if Box::pin(self.deliver(&mut page)).await == Delivered::Stopped {
+                return Box::pin(self.stop()).await;
             }
             if let Some(children) = page.shard_end {
-                return self.end(children).await;
+                return Box::pin(self.end(children)).await;
             }
         }
     }
