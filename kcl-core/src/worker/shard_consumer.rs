@@ -76,7 +76,7 @@ impl ShardConsumer {
 
     /// Runs until the shard ends, the worker stops, another one asks for the lease, or it is lost. Losing the lease does
     /// not wait for the processor: its running call is dropped.
-    pub(super) async fn run(mut self) -> Ending {
+    pub(super) async fn run(mut self: Box<Self>) -> Ending {
         let lease = Arc::clone(&self.lease);
         let events = self.context.events.clone();
         let keeper = LeaseKeeper {
