@@ -1,5 +1,7 @@
 //! Every way in which an aggregate can be wrong, and what is said of it.
 
+use std::slice;
+
 use bytes::Bytes;
 use kcl_core::aggregation::{MAGIC, Malformation};
 
@@ -90,7 +92,7 @@ fn a_number_that_is_too_long() {
         assert_eq!(said_of(&[key(9, 0), number.clone()]), said);
         // As the length of a value, and as a key.
         assert_eq!(said_of(&[key(9, 2), number.clone()]), said);
-        assert_eq!(said_of(&[number.clone()]), said.replace("byte 1", "byte 0"));
+        assert_eq!(said_of(slice::from_ref(number)), said.replace("byte 1", "byte 0"));
     }
 }
 
@@ -132,8 +134,8 @@ fn a_wire_type_without_a_length() {
         let said =
             |at| format!("the field at byte {at} has the wire type {wire_type}; 0, 1, 2 and 5 can be read");
         let group = [key(9, wire_type), key(9, 4)].concat();
-        assert_eq!(said_of(&[group.clone()]), said(0));
-        assert_eq!(said_of(&[record(&[group.clone()])]), said(2));
+        assert_eq!(said_of(slice::from_ref(&group)), said(0));
+        assert_eq!(said_of(&[record(slice::from_ref(&group))]), said(2));
         assert_eq!(said_of(&[record(&[number(1, 0), bytes(3, ""), bytes(4, group)])]), said(8));
     }
 }
