@@ -95,8 +95,9 @@ fn bytes_held(data: &Bytes) -> u64 {
 
 #[test]
 fn no_aggregate_takes_more_than_a_few_times_its_own_bytes() {
-    let repeat = |field: Vec<u8>, times: usize| vec![field.repeat(times)];
     let key = partition_key("");
+    let one_record = plain_record(0, b"");
+    let repeat = |field: Vec<u8>, times: usize| [key.clone(), field.repeat(times), one_record.clone()];
     let bombs = [
         ("empty partition keys", sealed(&repeat(key.clone(), 50_000))),
         ("short explicit hash keys", sealed(&repeat(explicit_hash_key("1"), 30_000))),
@@ -126,7 +127,7 @@ fn no_aggregate_takes_more_than_a_few_times_its_own_bytes() {
 #[test]
 fn a_malformed_aggregate_takes_next_to_nothing() {
     let keys = partition_key("").repeat(50_000);
-    for last in [vec![0], vec![0x0a, 0xff, 0xff, 0xff, 0xff, 0x0f], plain_record(u64::MAX, b"")] {
+    for last in [vec![0], vec![0x0a, 0xff, 0xff, 0xff, 0xff, 0x0f], plain_record(u64::MAX, b""), Vec::new()] {
         let data = sealed(&[keys.clone(), last]);
         assert!(bytes_held(&data) < BASE_BYTES);
     }

@@ -261,7 +261,7 @@ proptest! {
         let Parsed::Aggregate(aggregate) = Aggregate::parse(&encoded) else {
             return Err(TestCaseError::fail("not an aggregate"));
         };
-        prop_assert_eq!(aggregate.len(), written.len() as u64);
+        prop_assert_eq!(aggregate.user_record_count(), written.len() as u64);
         prop_assert_eq!(read_back(&aggregate), written);
     }
 }

@@ -97,16 +97,6 @@ fn user_records_have_the_position_and_the_time_of_their_container() {
 }
 
 #[test]
-fn an_aggregate_without_user_records_is_delivered_as_nothing() {
-    let data = sealed(&[partition_key("key")]);
-    for outside in [OutsideRange::Deliver, OutsideRange::Filter, OutsideRange::FilterWhole] {
-        let expansion = expand(&data, RANGE, outside);
-        assert_eq!((expansion.left_out(), expansion.malformation()), (0, None));
-        assert_eq!(expansion.count(), 0);
-    }
-}
-
-#[test]
 fn by_default_user_records_outside_the_range_are_delivered() {
     let data = with_hash_keys(&[0, 100, 199, 200]);
     let expansion = expand(&data, RANGE, OutsideRange::default());

@@ -48,6 +48,7 @@ fn a_part_that_is_missing() {
 fn a_message_that_ends_too_soon() {
     let fields = [
         partition_key("key"),
+        plain_record(0, b"data"),
         explicit_hash_key("12"),
         number(300, 1 << 40),
         [key(16, 1), vec![0; 8]].concat(),
@@ -58,7 +59,9 @@ fn a_message_that_ends_too_soon() {
     let message = fields.concat();
     for length in 1..message.len() {
         let cut = sealed(&[message[..length].to_vec()]);
-        if ends.contains(&length) {
+        if length == ends[0] {
+            assert_eq!(malformation(&cut), Malformation::NoUserRecord);
+        } else if ends.contains(&length) {
             aggregate(&cut);
         } else {
             let malformation = malformation(&cut);
@@ -200,6 +203,14 @@ fn an_index_beyond_its_table() {
         said_of(&[partition_key("key"), plain_record(1 << 32, b"")]),
         "user record 0 has the partition_key_index 4294967296, but that table has 1 entries"
     );
+}
+
+#[test]
+fn no_user_record() {
+    for fields in [vec![number(7, 0)], vec![partition_key("key"), explicit_hash_key("1")], vec![number(3, 0)]]
+    {
+        assert_eq!(said_of(&fields), "it has no user record");
+    }
 }
 
 /// One in the middle is enough: nothing of the aggregate is delivered.
