@@ -46,7 +46,7 @@ impl Aggregate {
     ///
     /// An explicit hash key that is not a number makes it malformed, also one that no user record refers to. (The Java KCL
     /// fails on such a key when it comes to it, and loses the rest of the aggregate.) So does a key that is not UTF-8,
-    /// of which Java delivers an approximation.
+    /// of which Java delivers an approximation, and so does having no user record.
     pub fn parse(data: &Bytes) -> Parsed {
         Self::open(data, Seal::of(data))
     }
@@ -74,14 +74,9 @@ impl Aggregate {
         UserRecords::new(self)
     }
 
-    /// How many user records it holds. It can be none.
-    pub fn len(&self) -> u64 {
+    /// How many user records it holds, at least one.
+    pub fn user_record_count(&self) -> u64 {
         self.records
-    }
-
-    /// True if it holds no user record.
-    pub fn is_empty(&self) -> bool {
-        self.records == 0
     }
 
     /// Collects the tables, of just the size that the survey has counted.

@@ -17,8 +17,7 @@ use crate::model::{HashKeyRange, Record, RecordPosition};
 ///
 /// The sub-sequence number of a user record is its place in the aggregate, whether those before it are delivered or not. So
 /// a position means the same to a worker with another [`OutsideRange`], and to a Java worker, which counts those that it
-/// delivers, but delivers either all of an aggregate or none. An aggregate without user records is delivered as nothing, as in
-/// Java.
+/// delivers, but delivers either all of an aggregate or none.
 #[derive(Debug)]
 pub struct Expansion {
     source: Source,
@@ -65,9 +64,9 @@ impl Expansion {
             OutsideRange::Deliver => 0,
             OutsideRange::Filter => judge.count_outside(&aggregate),
             OutsideRange::FilterWhole if judge.count_outside(&aggregate) == 0 => 0,
-            OutsideRange::FilterWhole => aggregate.len(),
+            OutsideRange::FilterWhole => aggregate.user_record_count(),
         };
-        if left_out == aggregate.len() {
+        if left_out == aggregate.user_record_count() {
             return Self { source: Source::Whole(None), left_out, malformation: None };
         }
         let judge = (left_out > 0).then_some(judge);

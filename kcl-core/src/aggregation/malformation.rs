@@ -47,8 +47,8 @@ pub enum Malformation {
         /// Its number.
         number: u64,
     },
-    /// A field has a wire type without a known length: a group (3 and 4), which the format never had, or one that protobuf
-    /// does not know (6 and 7).
+    /// A field has a wire type without a known length: a group (3 and 4), which the format never had and Java passes over, or
+    /// one that protobuf does not know (6 and 7).
     WireType {
         /// Where the field begins.
         at: usize,
@@ -85,6 +85,8 @@ pub enum Malformation {
         /// How many entries the table has.
         entries: u64,
     },
+    /// It has no user record. The Java KCL delivers nothing then.
+    NoUserRecord,
     /// The key or the value of a tag is not UTF-8.
     Tag {
         /// Which user record.
@@ -123,6 +125,7 @@ impl fmt::Display for Malformation {
                 f,
                 "user record {record} has the {field} {index}, but that table has {entries} entries"
             ),
+            Self::NoUserRecord => f.write_str("it has no user record"),
             Self::Tag { record } => write!(f, "a tag of user record {record} is not UTF-8"),
         }
     }

@@ -47,6 +47,9 @@ impl Survey {
         let Self { partition_keys, explicit_hash_keys, .. } = survey;
         check(survey.highest_partition_key, "partition_key_index", partition_keys)?;
         check(survey.highest_explicit_hash_key, "explicit_hash_key_index", explicit_hash_keys)?;
+        if survey.records == 0 {
+            return Err(Malformation::NoUserRecord);
+        }
         Ok(survey)
     }
 

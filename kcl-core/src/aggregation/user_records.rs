@@ -34,7 +34,8 @@ impl<'a> Iterator for UserRecords<'a> {
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        let left = usize::try_from(self.aggregate.len() - self.cursor.next).unwrap_or(usize::MAX);
+        let left =
+            usize::try_from(self.aggregate.user_record_count() - self.cursor.next).unwrap_or(usize::MAX);
         (left, Some(left))
     }
 }

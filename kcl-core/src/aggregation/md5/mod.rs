@@ -4,8 +4,9 @@
 //! message has a lane of a vector register, and a step is made for all lanes at once. Every aggregate ends in a digest of
 //! all that it holds, so this is what reading aggregates costs.
 //!
-//! The vectors are plain arrays, which the compiler turns into vector instructions: there is nothing unsafe here, and every
-//! machine gives the same answers. For a single message take the `md-5` crate, which is what this is tested against.
+//! The vectors are plain arrays, which the compiler turns into vector instructions, so every machine gives the same answers.
+//! What has to be unsafe about that, to call what only some processors can run, is left to the `multiversion` crate. For a
+//! single message take the `md-5` crate, which is what this is tested against.
 
 mod lanes;
 mod rounds;
@@ -48,4 +49,25 @@ fn has_wide_vectors() -> bool {
 #[multiversion(targets("x86_64+avx512f", "x86_64+avx2"))]
 fn compress_wide(state: &mut State<WIDE_LANES>, sources: &[&[u8]; WIDE_LANES]) {
     compress(state, sources);
+}
+
+#[cfg(test)]
+mod tests {
+    use md5::{Digest, Md5};
+
+    use super::*;
+
+    /// Whatever this processor can do, the lanes of all others are tried as well, by plain instructions.
+    #[test]
+    fn any_number_of_lanes_gives_the_same_digests() {
+        let bytes: Vec<u8> = (0..1_000_u32).map(|number| number.to_le_bytes()[0]).collect();
+        let messages: Vec<&[u8]> = (0..100).map(|index| &bytes[index..index * 7 % 300 + index]).collect();
+        let expected: Vec<[u8; DIGEST_BYTES]> =
+            messages.iter().map(|message| Md5::digest(message).into()).collect();
+        assert_eq!(digest_all::<2>(&messages, compress), expected);
+        assert_eq!(digest_all::<3>(&messages, compress), expected);
+        assert_eq!(digest_all::<PORTABLE_LANES>(&messages, compress), expected);
+        assert_eq!(digest_all::<WIDE_LANES>(&messages, compress), expected);
+        assert_eq!(digest_all(&messages, compress_wide), expected);
+    }
 }

@@ -48,7 +48,7 @@ fn a_plain_record_is_delivered_as_it_came() {
         let seal = Seal::of(&record.data);
         let mut expansion = Expansion::new(record.clone(), seal, RANGE, outside);
         assert_eq!((expansion.left_out(), expansion.malformation()), (0, None));
-        assert_eq!(expansion.by_ref().collect::<Vec<_>>(), [record.clone()]);
+        assert_eq!(expansion.next().as_ref(), Some(&record));
         assert_eq!(expansion.next(), None);
     }
 }
@@ -94,16 +94,6 @@ fn user_records_have_the_position_and_the_time_of_their_container() {
             user_record(3, "apple", None, "d"),
         ]
     );
-}
-
-#[test]
-fn an_aggregate_without_user_records_is_delivered_as_nothing() {
-    let data = sealed(&[partition_key("key")]);
-    for outside in [OutsideRange::Deliver, OutsideRange::Filter, OutsideRange::FilterWhole] {
-        let expansion = expand(&data, RANGE, outside);
-        assert_eq!((expansion.left_out(), expansion.malformation()), (0, None));
-        assert_eq!(expansion.count(), 0);
-    }
 }
 
 #[test]

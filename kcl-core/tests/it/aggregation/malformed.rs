@@ -1,5 +1,7 @@
 //! Every way in which an aggregate can be wrong, and what is said of it.
 
+use std::slice;
+
 use bytes::Bytes;
 use kcl_core::aggregation::{MAGIC, Malformation};
 
@@ -46,6 +48,7 @@ fn a_part_that_is_missing() {
 fn a_message_that_ends_too_soon() {
     let fields = [
         partition_key("key"),
+        plain_record(0, b"data"),
         explicit_hash_key("12"),
         number(300, 1 << 40),
         [key(16, 1), vec![0; 8]].concat(),
@@ -56,7 +59,9 @@ fn a_message_that_ends_too_soon() {
     let message = fields.concat();
     for length in 1..message.len() {
         let cut = sealed(&[message[..length].to_vec()]);
-        if ends.contains(&length) {
+        if length == ends[0] {
+            assert_eq!(malformation(&cut), Malformation::NoUserRecord);
+        } else if ends.contains(&length) {
             aggregate(&cut);
         } else {
             let malformation = malformation(&cut);
@@ -82,15 +87,12 @@ fn a_number_that_is_too_long() {
     let overlong = [vec![0x80; 10], vec![0]].concat();
     let overflowing = [vec![0xff; 9], vec![2]].concat();
     let endless = vec![0xff; 100];
-    for (number, said) in [
-        (&overlong, "the number at byte 1 has more than 64 bits"),
-        (&overflowing, "the number at byte 1 has more than 64 bits"),
-        (&endless, "the number at byte 1 has more than 64 bits"),
-    ] {
-        assert_eq!(said_of(&[key(9, 0), number.clone()]), said);
+    for number in [overlong, overflowing, endless] {
+        let said = |at| format!("the number at byte {at} has more than 64 bits");
+        assert_eq!(said_of(&[key(9, 0), number.clone()]), said(1));
         // As the length of a value, and as a key.
-        assert_eq!(said_of(&[key(9, 2), number.clone()]), said);
-        assert_eq!(said_of(&[number.clone()]), said.replace("byte 1", "byte 0"));
+        assert_eq!(said_of(&[key(9, 2), number.clone()]), said(1));
+        assert_eq!(said_of(&[number]), said(0));
     }
 }
 
@@ -132,8 +134,8 @@ fn a_wire_type_without_a_length() {
         let said =
             |at| format!("the field at byte {at} has the wire type {wire_type}; 0, 1, 2 and 5 can be read");
         let group = [key(9, wire_type), key(9, 4)].concat();
-        assert_eq!(said_of(&[group.clone()]), said(0));
-        assert_eq!(said_of(&[record(&[group.clone()])]), said(2));
+        assert_eq!(said_of(slice::from_ref(&group)), said(0));
+        assert_eq!(said_of(&[record(slice::from_ref(&group))]), said(2));
         assert_eq!(said_of(&[record(&[number(1, 0), bytes(3, ""), bytes(4, group)])]), said(8));
     }
 }
@@ -201,6 +203,14 @@ fn an_index_beyond_its_table() {
         said_of(&[partition_key("key"), plain_record(1 << 32, b"")]),
         "user record 0 has the partition_key_index 4294967296, but that table has 1 entries"
     );
+}
+
+#[test]
+fn no_user_record() {
+    for fields in [vec![number(7, 0)], vec![partition_key("key"), explicit_hash_key("1")], vec![number(3, 0)]]
+    {
+        assert_eq!(said_of(&fields), "it has no user record");
+    }
 }
 
 /// One in the middle is enough: nothing of the aggregate is delivered.

@@ -58,6 +58,8 @@ fn message() -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
     #[test]
     fn side_by_side_is_one_by_one(messages in vec(message(), 0..60)) {
         let messages: Vec<&[u8]> = messages.iter().map(Vec::as_slice).collect();

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use kcl_core::aggregation::MAGIC;
-use kcl_core::aggregation::md5::digests_portable;
+use md5::{Digest, Md5};
 
 pub(crate) fn varint(mut number: u64) -> Vec<u8> {
     let mut bytes = Vec::new();
@@ -49,6 +49,5 @@ pub(crate) fn plain_record(partition_key: u64, data: &[u8]) -> Vec<u8> {
 /// The message of these fields, with magic and digest.
 pub(crate) fn sealed(fields: &[Vec<u8>]) -> Bytes {
     let message = fields.concat();
-    let digest = digests_portable(&[&message])[0];
-    [&MAGIC[..], &message, &digest].concat().into()
+    [&MAGIC[..], &message, &Md5::digest(&message)].concat().into()
 }
