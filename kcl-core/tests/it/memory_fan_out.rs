@@ -66,6 +66,20 @@ async fn a_record_is_pushed_after_the_push_delay_with_what_followed_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_event_without_records_says_that_some_are_on_their_way() {
+    let heartbeat_interval = Duration::from_millis(50);
+    let fan_out = MemoryFanOutSettings { heartbeat_interval, ..Default::default() };
+    let settings = MemoryKinesisSettings { fan_out, ..Default::default() };
+    let fan_out = FanOut::of(MemoryKinesis::new(settings)).await;
+    let mut subscription = fan_out.subscribe().await;
+    fan_out.put("a");
+    let first = subscription.next_event().await.unwrap().unwrap();
+    assert_eq!((first.records.len(), first.millis_behind_latest), (0, 50));
+    let second = subscription.next_event().await.unwrap().unwrap();
+    assert_eq!((second.records.len(), second.millis_behind_latest), (1, 0));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_dropped_wait_loses_nothing() {
     let fan_out = FanOut::new().await;
     let mut subscription = fan_out.subscribe().await;
@@ -105,6 +119,24 @@ async fn a_consumer_gets_two_mebibytes_a_second() {
     // Nine records lie before the tenth.
     let expected = Duration::from_millis(9 * 1_000_003 * 1_000 / (2 * 1024 * 1024));
     assert!(start.elapsed().abs_diff(expected) < Duration::from_millis(10), "{:?}", start.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_without_records_makes_nothing_come_sooner() {
+    let heartbeat_interval = Duration::from_millis(50);
+    let fan_out = MemoryFanOutSettings { heartbeat_interval, ..Default::default() };
+    let limits = MemoryKinesisLimits::of_reads();
+    let settings = MemoryKinesisSettings { fan_out, limits, ..Default::default() };
+    let fan_out = FanOut::of(MemoryKinesis::new(settings)).await;
+    for _ in 0..2 {
+        fan_out.put(vec![0; 1_000_000]);
+    }
+    advance(Duration::from_secs(1)).await;
+    let mut subscription = fan_out.subscribe().await;
+    assert_eq!(subscription.next_event().await.unwrap().unwrap().records.len(), 1);
+    let start = Instant::now();
+    while subscription.next_event().await.unwrap().unwrap().records.is_empty() {}
+    assert!(start.elapsed() >= Duration::from_millis(476), "{:?}", start.elapsed());
 }
 
 #[tokio::test(start_paused = true)]
@@ -155,12 +187,30 @@ async fn a_subscription_follows_a_clock_that_is_not_the_runtimes() {
     let mut subscription = kinesis.subscribe_to_shard(&consumer, &shard, &position).await.unwrap();
     kinesis.put_record(&stream, "key", None, Bytes::from_static(b"a")).unwrap();
     timeout(Duration::from_mins(1), subscription.next_event()).await.unwrap_err();
-    pass(70);
-    let event = timeout(Duration::from_millis(100), subscription.next_event()).await.unwrap();
-    assert_eq!(event.unwrap().unwrap().records.len(), 1);
-    pass(300_000);
-    let event = timeout(Duration::from_millis(100), subscription.next_event()).await.unwrap();
-    assert!(event.unwrap().is_none());
+    for (ms, records) in [(70, Some(1)), (300_000, None)] {
+        let start = Instant::now();
+        let jump = async {
+            sleep(Duration::from_millis(10)).await;
+            pass(ms);
+        };
+        let (event, ()) = tokio::join!(subscription.next_event(), jump);
+        assert_eq!(event.unwrap().map(|event| event.records.len()), records);
+        assert!(start.elapsed() <= Duration::from_millis(60), "{:?}", start.elapsed());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_waiting_reader_is_woken_by_the_end_of_its_shard() {
+    let fan_out = FanOut::new().await;
+    let mut subscription = fan_out.subscribe().await;
+    let start = Instant::now();
+    let split = async {
+        sleep(Duration::from_millis(10)).await;
+        fan_out.kinesis.split_shard(&fan_out.shard.stream, &fan_out.shard.shard_id, 1_000).unwrap();
+    };
+    let (event, ()) = tokio::join!(subscription.next_event(), split);
+    assert!(event.unwrap().unwrap().is_shard_end);
+    assert_eq!(start.elapsed(), Duration::from_millis(10));
 }
 
 /// News comes by the shard's own signal, so that a reader of an idle shard costs nothing.

@@ -15,7 +15,8 @@ const SHARD_COUNT_MAX: u32 = 20_000;
 /// Kinesis Data Streams in memory. Share one between producers and workers behind an `Arc`.
 ///
 /// Consumers use it through the [`Kinesis`](crate::stream::Kinesis) port. The methods here do what a producer and an
-/// operator do; they take effect at once, without the service's minutes of `UPDATING`.
+/// operator do; they take effect at once. Its [limits](super::MemoryKinesisLimits) are those of the service, unless the
+/// settings say otherwise: a program that puts in bulk must switch off those of writes.
 ///
 /// Its clock is that of the Tokio runtime, which a test may pause: create it in the runtime that uses it, or give it a
 /// [clock of its own](Self::with_clock).

@@ -15,6 +15,7 @@ mod memory_kinesis;
 mod memory_shard;
 mod memory_stream;
 mod page_token;
+mod polling;
 mod port;
 mod producer;
 mod push;

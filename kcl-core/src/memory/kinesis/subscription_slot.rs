@@ -71,7 +71,7 @@ impl SubscriptionSlot {
     /// Counts so many bytes that were pushed.
     pub(super) fn count_pushed(&mut self, bytes: usize, limits: &MemoryKinesisLimits, now: Timestamp) {
         if let Some(limit) = limits.fan_out_bytes_per_second {
-            self.free_at = now.saturating_add(time_for(bytes as u64, limit));
+            self.free_at = self.free_at.max(now.saturating_add(time_for(bytes as u64, limit)));
         }
     }
 

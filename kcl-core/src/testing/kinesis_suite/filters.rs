@@ -24,6 +24,7 @@ pub(super) fn cases() -> Vec<Case<dyn KinesisFixture>> {
         times_before_the_stream_are_those_of_its_creation,
         after_a_shard_come_those_with_higher_names,
         after_the_last_shard_comes_none,
+        a_filter_holds_for_every_page,
         the_trim_horizon_moves_past_a_closed_shard,
     ]
 }
@@ -96,6 +97,20 @@ async fn after_the_last_shard_comes_none(fixture: Fixture) -> CaseResult {
     let split = Split::new(&fixture).await?;
     let last = split.children.last().unwrap_or(&split.parent);
     check_shows(&fixture, &split.stream, ShardFilter::AfterShardId(last.clone()), &[]).await
+}
+
+/// What follows the last shard of the first page would not all pass the filter.
+async fn a_filter_holds_for_every_page(fixture: Fixture) -> CaseResult {
+    let stream = fixture.create_stream(2).await?;
+    let parents = names(&shards(&fixture, &stream).await?);
+    fixture.pass(MOMENT).await;
+    let before = fixture.kinesis().now();
+    fixture.pass(MOMENT).await;
+    fixture.split(&stream, &parents[0], 1_000).await?;
+    for filter in [ShardFilter::AtTrimHorizon, ShardFilter::AtTimestamp(before)] {
+        check_shows(&fixture, &stream, filter, &parents).await?;
+    }
+    Ok(())
 }
 
 async fn the_trim_horizon_moves_past_a_closed_shard(fixture: Fixture) -> CaseResult {

@@ -51,7 +51,7 @@ pub trait KinesisFixture: Send + Sync {
     /// Creates a stream with a name of its own and evenly divided hash ranges.
     async fn create_stream(&self, shard_count: usize) -> Result<StreamId>;
 
-    /// Puts a record; says which shard took it, and its number there.
+    /// Puts a record; says which shard took it, and its number there. Fails as the service does: cases put what it refuses.
     async fn put(
         &self,
         stream: &StreamId,
