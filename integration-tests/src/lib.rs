@@ -1,6 +1,8 @@
-//! The [fleet simulator](fleet_sim), and tests of the whole over real sockets and real processes: see `tests/it`.
+//! The [fleet simulator](fleet_sim), a [Kinesis over real sockets](wire), and tests of the whole over real sockets and real
+//! processes: see `tests/it`.
 
 pub mod fleet_sim;
+pub mod wire;
 
 /// The README, whose program must compile.
 #[cfg(doctest)]

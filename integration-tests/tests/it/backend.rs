@@ -17,6 +17,7 @@ use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
 };
 use aws_sdk_kinesis::config::Credentials;
+use aws_sdk_kinesis::error::ProvideErrorMetadata;
 use aws_sdk_kinesis::primitives::Blob;
 use aws_sdk_kinesis::types::StreamStatus;
 use ferrokinesis::store::StoreOptions;
@@ -24,6 +25,7 @@ use kcl_core::aws::{AwsKinesis, DynamoDbLeaseStore};
 use kcl_core::lease::LeaseStore;
 use kcl_core::model::{SequenceNumber, Shard, ShardId, StreamId};
 use kcl_core::stream::{Kinesis, ShardPageRequest};
+use kcl_core::{Error, ErrorKind, Result};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
@@ -151,17 +153,17 @@ impl Backend {
         partition_key: &str,
         data: &[u8],
     ) -> (ShardId, SequenceNumber) {
-        self.put_at(stream, partition_key, None, data).await
+        self.put_at(stream, partition_key, None, data).await.unwrap()
     }
 
-    /// Puts one record, into the shard of this hash key if there is one.
+    /// Puts one record, into the shard of this hash key if there is one. Unlike everything else, it may be refused.
     pub(crate) async fn put_at(
         &self,
         stream: &StreamId,
         partition_key: &str,
         hash_key: Option<u128>,
         data: &[u8],
-    ) -> (ShardId, SequenceNumber) {
+    ) -> Result<(ShardId, SequenceNumber)> {
         let request = self.kinesis.put_record().stream_name(stream.name());
         let output = request
             .partition_key(partition_key)
@@ -169,8 +171,8 @@ impl Backend {
             .data(Blob::new(data))
             .send()
             .await
-            .unwrap();
-        (ShardId::new(output.shard_id), output.sequence_number.parse().unwrap())
+            .map_err(|error| refusal(&error))?;
+        Ok((ShardId::new(output.shard_id), output.sequence_number.parse()?))
     }
 
     /// All shards that the stream lists, ordered by id.
@@ -231,6 +233,13 @@ impl Backend {
         })
         .await;
     }
+}
+
+/// What a producer is told.
+fn refusal(error: &(impl ProvideErrorMetadata + std::fmt::Debug)) -> Error {
+    let is_throttled = error.code() == Some("ProvisionedThroughputExceededException");
+    let kind = if is_throttled { ErrorKind::Throttled } else { ErrorKind::Refused };
+    Error::new(kind, format!("{error:?}"))
 }
 
 /// Waits until `condition` holds, looking again and again.

@@ -15,3 +15,4 @@ mod planted_faults;
 #[cfg(unix)]
 mod processes;
 mod tidy;
+mod wire;

@@ -4,10 +4,13 @@
 //! words and request id, and what to do; it never holds a debug dump, which would carry whole requests and answers.
 
 use std::error::Error as StdError;
+use std::fmt;
 
 use aws_sdk_kinesis::config::http::HttpResponse;
 use aws_sdk_kinesis::error::{ConnectorError, ProvideErrorMetadata, SdkError};
 use aws_sdk_kinesis::operation::RequestId;
+use aws_sdk_kinesis::operation::subscribe_to_shard::SubscribeToShardError;
+use aws_sdk_kinesis::types::error::SubscribeToShardEventStreamError as StreamError;
 
 use super::endpoint::Endpoint;
 use crate::error::{Error, ErrorKind};
@@ -21,6 +24,9 @@ const REACH_ADVICE: &str = "Check the network, the region, and AWS_ENDPOINT_URL 
 
 const STRANGER_ADVICE: &str =
     "The answer is not that of the service: check AWS_ENDPOINT_URL, and proxies on the way.";
+
+const STREAM_ADVICE: &str = "Subscribe again after the last event that arrived whole. If that does not help, check \
+    AWS_ENDPOINT_URL, and proxies on the way.";
 
 /// Turns the errors of one client into ours.
 #[derive(Debug, Clone)]
@@ -44,7 +50,33 @@ impl ErrorContext {
     where
         E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
     {
-        let Diagnosis { kind, problem, advice } = self.diagnose(error);
+        self.failed(call, self.diagnose(error))
+    }
+
+    /// Our error for a subscription that was refused, or whose stream broke before its first event.
+    pub(super) fn opening_error(&self, call: &str, error: &SdkError<SubscribeToShardError>) -> Error {
+        match error {
+            SdkError::ResponseError(answer) if answer.raw().status().is_success() => {
+                self.failed(call, broken_stream(error))
+            }
+            _ => self.error(call, error),
+        }
+    }
+
+    /// Our error for a subscription whose open stream failed.
+    pub(super) fn stream_error<R>(&self, call: &str, error: &SdkError<StreamError, R>) -> Error
+    where
+        R: fmt::Debug + Send + Sync + 'static,
+    {
+        let diagnosis = match error {
+            SdkError::ServiceError(event) => error_event(event.err()),
+            _ => broken_stream(error),
+        };
+        self.failed(call, diagnosis)
+    }
+
+    fn failed(&self, call: &str, diagnosis: Diagnosis) -> Error {
+        let Diagnosis { kind, problem, advice } = diagnosis;
         let place = match (self.endpoint.get(), &self.region) {
             (Some(endpoint), _) => format!(" at {endpoint}"),
             (None, Some(region)) => format!(" in region '{region}'"),
@@ -128,6 +160,41 @@ fn bad_answer(error: &dyn StdError, answer: &HttpResponse) -> Diagnosis {
     Diagnosis { kind, problem: format!("{} (HTTP {status})", causes(error)), advice }
 }
 
+/// The service ended a stream by an error event.
+fn error_event(error: &StreamError) -> Diagnosis {
+    let code = stream_code(error);
+    // There is no HTTP status. What the service cannot name is its own trouble, and another subscription tells more.
+    let (kind, advice) = meaning(code.unwrap_or("no error code"), 500);
+    let words = ProvideErrorMetadata::message(error).unwrap_or("no message").trim_end_matches('.');
+    let problem = format!("{}: {words} (in the event stream)", code.unwrap_or("no error code"));
+    Diagnosis { kind, problem, advice }
+}
+
+/// The event carries its code in a header, which the SDK turns into a variant and nothing else.
+fn stream_code(error: &StreamError) -> Option<&str> {
+    match error {
+        StreamError::InternalFailureException(_) => Some("InternalFailureException"),
+        StreamError::KmsAccessDeniedException(_) => Some("KMSAccessDeniedException"),
+        StreamError::KmsDisabledException(_) => Some("KMSDisabledException"),
+        StreamError::KmsInvalidStateException(_) => Some("KMSInvalidStateException"),
+        StreamError::KmsNotFoundException(_) => Some("KMSNotFoundException"),
+        StreamError::KmsOptInRequired(_) => Some("KMSOptInRequired"),
+        StreamError::KmsThrottlingException(_) => Some("KMSThrottlingException"),
+        StreamError::ResourceInUseException(_) => Some("ResourceInUseException"),
+        StreamError::ResourceNotFoundException(_) => Some("ResourceNotFoundException"),
+        other => other.code(),
+    }
+}
+
+/// The bytes of a stream broke off, or are not those that were sent.
+fn broken_stream(error: &dyn StdError) -> Diagnosis {
+    Diagnosis {
+        kind: ErrorKind::Transient,
+        problem: format!("the event stream broke: {}", causes(error)),
+        advice: STREAM_ADVICE,
+    }
+}
+
 /// What a code of the service asks of us. The codes are those of the Kinesis and DynamoDB API references, and of the
 /// errors common to all services.
 fn meaning(code: &str, status: u16) -> (ErrorKind, &'static str) {
@@ -144,6 +211,10 @@ fn meaning(code: &str, status: u16) -> (ErrorKind, &'static str) {
         | "KMSThrottlingException" => (
             ErrorKind::Throttled,
             "Call less often, share the stream with fewer consumers, or raise the limit.",
+        ),
+        "ResourceInUseException" => (
+            ErrorKind::InUse,
+            "Another subscription holds the shard, or the stream, consumer or table is being created or changed: wait.",
         ),
         "ExpiredIteratorException" => (ErrorKind::IteratorExpired, "Get a new iterator."),
         "ResourceNotFoundException" => {
@@ -178,7 +249,6 @@ fn meaning(code: &str, status: u16) -> (ErrorKind, &'static str) {
         | "ServiceUnavailableException"
         | "RequestTimeout"
         | "RequestTimeoutException"
-        | "ResourceInUseException"
         | "ReplicatedWriteConflictException"
         | "TransactionConflictException"
         | "ExpiredNextTokenException" => (ErrorKind::Transient, "Try again."),

@@ -1,28 +1,44 @@
-use std::time::{SystemTime, UNIX_EPOCH};
+mod subscription;
+mod subscription_clients;
+mod translate;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use aws_sdk_kinesis::Client;
-use aws_sdk_kinesis::primitives::DateTime;
-use aws_sdk_kinesis::types::{self as sdk, ShardIteratorType};
-use bytes::Bytes;
+use aws_sdk_kinesis::config::{IdentityCache, SharedHttpClient};
 
-use super::clients::kinesis_client;
+use self::subscription::AwsSubscription;
+use self::subscription_clients::SubscriptionClients;
+use self::translate::{PositionFields, corrupt, read_all, unreadable};
+use super::clients::{KINESIS_OPERATION_TIMEOUT, kinesis_client};
 use super::endpoint::Endpoint;
 use super::error::ErrorContext;
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{
-    ConsumerArn, HashKeyRange, Record, RecordPosition, SequenceNumber, Shard, ShardId, ShardKey, StreamArn,
-    StreamId, Timestamp,
-};
+use crate::model::{ConsumerArn, ShardKey, StreamArn, StreamId, Timestamp};
 use crate::stream::{
-    ChildShard, ConsumerDescription, ConsumerRef, GetRecordsOutput, IteratorPosition, Kinesis, ShardIterator,
-    ShardPage, ShardPageRequest, ShardPageToken, StreamDescription, Subscription,
+    ConsumerDescription, ConsumerRef, GetRecordsOutput, IteratorPosition, Kinesis, ShardIterator, ShardPage,
+    ShardPageRequest, ShardPageToken, StreamDescription, Subscription,
 };
 
-/// [`Kinesis`] over the AWS SDK. Streams are addressed by name, in the account and region of the client.
+/// [`Kinesis`] over the AWS SDK.
+///
+/// Streams are addressed by name, in the account and region of the client, unless [an ARN](Self::with_stream_arn) says
+/// otherwise.
+///
+/// Each subscription has a connection of its own, so that one that is not read for a while holds up nothing else. For
+/// that it needs an HTTP client of its own. If the configuration of the SDK client names an HTTP client, all
+/// subscriptions share that one, unless the adapter is told [how to make another](Self::with_subscription_http_clients).
 #[derive(Debug, Clone)]
 pub struct AwsKinesis {
     client: Client,
+    subscription_clients: SubscriptionClients,
+    /// The streams that are addressed by ARN.
+    arns: BTreeMap<StreamId, StreamArn>,
+    /// How long a subscription may take to open. The SDK's own time-outs end with the head of the answer.
+    opening_timeout: Duration,
     errors: ErrorContext,
 }
 
@@ -32,9 +48,49 @@ impl AwsKinesis {
     #[expect(clippy::needless_pass_by_value, reason = "a client with our settings takes its place")]
     pub fn new(client: Client) -> Self {
         let endpoint = Endpoint::default();
-        let config = client.config().to_builder().interceptor(endpoint.clone());
+        let mut config = client.config().to_builder().interceptor(endpoint.clone());
+        if client.config().identity_cache().is_none() {
+            // One for all subscriptions, which would otherwise each ask for credentials.
+            config = config.identity_cache(IdentityCache::lazy().build());
+        }
         let region = client.config().region().map(ToString::to_string);
-        Self { client: kinesis_client(config), errors: ErrorContext { endpoint, region } }
+        let client = kinesis_client(config);
+        let timeouts = client.config().timeout_config();
+        Self {
+            subscription_clients: SubscriptionClients::of(&client),
+            arns: BTreeMap::new(),
+            opening_timeout: timeouts
+                .and_then(aws_sdk_kinesis::config::timeout::TimeoutConfig::operation_timeout)
+                .unwrap_or(KINESIS_OPERATION_TIMEOUT),
+            errors: ErrorContext { endpoint, region },
+            client,
+        }
+    }
+
+    /// Addresses `stream` by its ARN, as a stream of another account must be. The default is by name.
+    pub fn with_stream_arn(mut self, stream: StreamId, arn: StreamArn) -> Self {
+        self.arns.insert(stream, arn);
+        self
+    }
+
+    /// Makes the HTTP client of each subscription with `make`, for configurations that name an HTTP client of their own,
+    /// such as for a proxy. Each that it returns must open a connection of its own.
+    pub fn with_subscription_http_clients(
+        mut self,
+        make: impl Fn() -> SharedHttpClient + Send + Sync + 'static,
+    ) -> Self {
+        self.subscription_clients = SubscriptionClients::Made(self.client.config().clone(), Arc::new(make));
+        self
+    }
+
+    /// The stream's ARN, if it is addressed by that.
+    fn arn(&self, stream: &StreamId) -> Option<String> {
+        self.arns.get(stream).map(ToString::to_string)
+    }
+
+    /// The stream's name, unless it is addressed by its ARN.
+    fn name(&self, stream: &StreamId) -> Option<String> {
+        (!self.arns.contains_key(stream)).then(|| stream.name().to_owned())
     }
 }
 
@@ -47,17 +103,28 @@ impl Kinesis for AwsKinesis {
         Timestamp::default().saturating_add(since_epoch)
     }
 
+    async fn describe_stream(&self, stream: &StreamId) -> Result<StreamDescription> {
+        let call = format!("DescribeStreamSummary of stream '{stream}'");
+        let request = self.client.describe_stream_summary();
+        let request = request.set_stream_name(self.name(stream)).set_stream_arn(self.arn(stream));
+        let output = request.send().await.map_err(|error| self.errors.error(&call, &error))?;
+        one(&call, output.stream_description_summary, translate::stream)
+    }
+
     async fn list_shards(&self, stream: &StreamId, page: &ShardPageRequest) -> Result<ShardPage> {
+        let call = format!("ListShards of stream '{stream}'");
         let request = self.client.list_shards();
-        // The token stands for the stream; the service refuses a request with both.
+        // The token stands for stream and filter; the service refuses a request with both.
         let request = match page {
-            ShardPageRequest::First(_) => request.stream_name(stream.name()),
+            ShardPageRequest::First(filter) => request
+                .set_stream_name(self.name(stream))
+                .set_stream_arn(self.arn(stream))
+                .set_shard_filter(translate::shard_filter(filter)?),
             ShardPageRequest::Next(token) => request.next_token(&token.0),
         };
-        let call = format!("ListShards of stream '{stream}'");
         let output = request.send().await.map_err(|error| self.errors.error(&call, &error))?;
-        let shards = output.shards.unwrap_or_default();
-        Ok(ShardPage { shards: read_all(&call, shards, shard)?, next: output.next_token.map(ShardPageToken) })
+        let shards = read_all(&call, output.shards.unwrap_or_default(), translate::shard)?;
+        Ok(ShardPage { shards, next: output.next_token.map(ShardPageToken) })
     }
 
     async fn get_shard_iterator(
@@ -65,30 +132,21 @@ impl Kinesis for AwsKinesis {
         shard: &ShardKey,
         position: &IteratorPosition,
     ) -> Result<ShardIterator> {
-        let request = self
+        let call = format!("GetShardIterator of shard '{shard}' at {position}");
+        let fields = PositionFields::of(position);
+        let output = self
             .client
             .get_shard_iterator()
-            .stream_name(shard.stream.name())
-            .shard_id(shard.shard_id.as_str());
-        let request = match position {
-            IteratorPosition::TrimHorizon => request.shard_iterator_type(ShardIteratorType::TrimHorizon),
-            IteratorPosition::Latest => request.shard_iterator_type(ShardIteratorType::Latest),
-            IteratorPosition::AtTimestamp(time) => request
-                .shard_iterator_type(ShardIteratorType::AtTimestamp)
-                .timestamp(DateTime::from_millis(time.as_millis())),
-            IteratorPosition::AtSequenceNumber(number) => request
-                .shard_iterator_type(ShardIteratorType::AtSequenceNumber)
-                .starting_sequence_number(number.as_str()),
-            IteratorPosition::AfterSequenceNumber(number) => request
-                .shard_iterator_type(ShardIteratorType::AfterSequenceNumber)
-                .starting_sequence_number(number.as_str()),
-        };
-        let call = format!("GetShardIterator of shard '{shard}' at {position}");
-        let output = request.send().await.map_err(|error| self.errors.error(&call, &error))?;
-        match output.shard_iterator {
-            Some(token) => Ok(ShardIterator { shard: shard.clone(), token }),
-            None => Err(corrupt(format!("{call} returned no iterator"))),
-        }
+            .set_stream_name(self.name(&shard.stream))
+            .set_stream_arn(self.arn(&shard.stream))
+            .shard_id(shard.shard_id.as_str())
+            .shard_iterator_type(fields.kind)
+            .set_starting_sequence_number(fields.sequence_number)
+            .set_timestamp(fields.timestamp)
+            .send()
+            .await
+            .map_err(|error| self.errors.error(&call, &error))?;
+        one(&call, output.shard_iterator, |token| Ok(ShardIterator { shard: shard.clone(), token }))
     }
 
     async fn get_records(&self, iterator: &ShardIterator, limit: u32) -> Result<GetRecordsOutput> {
@@ -96,6 +154,7 @@ impl Kinesis for AwsKinesis {
         let output = self
             .client
             .get_records()
+            .set_stream_arn(self.arn(&iterator.shard.stream))
             .shard_iterator(&iterator.token)
             .limit(i32::try_from(limit).unwrap_or(i32::MAX))
             .send()
@@ -103,97 +162,71 @@ impl Kinesis for AwsKinesis {
             .map_err(|error| self.errors.error(&call, &error))?;
         let children = output.child_shards.unwrap_or_default();
         Ok(GetRecordsOutput {
-            records: read_all(&call, output.records, record)?,
+            records: read_all(&call, output.records, translate::record)?,
             next: output
                 .next_shard_iterator
                 .map(|token| ShardIterator { shard: iterator.shard.clone(), token }),
-            millis_behind_latest: output
-                .millis_behind_latest
-                .and_then(|millis| u64::try_from(millis).ok())
-                .unwrap_or(0),
-            children: read_all(&call, children, child_shard)?,
+            millis_behind_latest: translate::millis(output.millis_behind_latest),
+            children: read_all(&call, children, translate::child_shard)?,
         })
-    }
-
-    async fn describe_stream(&self, _stream: &StreamId) -> Result<StreamDescription> {
-        Err(Error::new(ErrorKind::Refused, "not there yet"))
     }
 
     async fn subscribe_to_shard(
         &self,
-        _consumer: &ConsumerArn,
-        _shard: &ShardKey,
-        _position: &IteratorPosition,
+        consumer: &ConsumerArn,
+        shard: &ShardKey,
+        position: &IteratorPosition,
     ) -> Result<Box<dyn Subscription>> {
-        Err(Error::new(ErrorKind::Refused, "not there yet"))
+        let call = format!("SubscribeToShard of shard '{shard}' at {position}");
+        let request = self
+            .subscription_clients
+            .client()
+            .subscribe_to_shard()
+            .consumer_arn(consumer.as_str())
+            .shard_id(shard.shard_id.as_str())
+            .starting_position(PositionFields::of(position).starting_position()?);
+        // It returns with the first frame of the stream, for which the SDK would wait for ever.
+        let Ok(answer) = tokio::time::timeout(self.opening_timeout, request.send()).await else {
+            let limit = self.opening_timeout;
+            return Err(Error::new(ErrorKind::Transient, format!("{call} began no stream within {limit:?}")));
+        };
+        match answer {
+            Ok(output) => {
+                let errors = self.errors.clone();
+                Ok(Box::new(AwsSubscription::new(output.event_stream, call, errors)))
+            }
+            Err(error) => Err(self.errors.opening_error(&call, &error)),
+        }
     }
 
-    async fn register_consumer(&self, _stream: &StreamArn, _name: &str) -> Result<ConsumerDescription> {
-        Err(Error::new(ErrorKind::Refused, "not there yet"))
+    async fn register_consumer(&self, stream: &StreamArn, name: &str) -> Result<ConsumerDescription> {
+        let call = format!("RegisterStreamConsumer of '{name}' in '{stream}'");
+        let request = self.client.register_stream_consumer().stream_arn(stream.as_str()).consumer_name(name);
+        let output = request.send().await.map_err(|error| self.errors.error(&call, &error))?;
+        one(&call, output.consumer, translate::registered)
     }
 
-    async fn describe_consumer(&self, _consumer: &ConsumerRef) -> Result<ConsumerDescription> {
-        Err(Error::new(ErrorKind::Refused, "not there yet"))
+    async fn describe_consumer(&self, consumer: &ConsumerRef) -> Result<ConsumerDescription> {
+        let call = format!("DescribeStreamConsumer of '{consumer}'");
+        let request = self.client.describe_stream_consumer();
+        let request = match consumer {
+            ConsumerRef::Arn(arn) => request.consumer_arn(arn.as_str()),
+            ConsumerRef::Name { stream, name } => request.stream_arn(stream.as_str()).consumer_name(name),
+        };
+        let output = request.send().await.map_err(|error| self.errors.error(&call, &error))?;
+        one(&call, output.consumer_description, translate::described)
     }
 
-    async fn deregister_consumer(&self, _consumer: &ConsumerArn) -> Result<()> {
-        Err(Error::new(ErrorKind::Refused, "not there yet"))
-    }
-}
-
-/// Reads each item of an answer to `call`, which the error names.
-fn read_all<T, U>(call: &str, items: Vec<T>, read: fn(T) -> Result<U>) -> Result<Vec<U>> {
-    let items = items.into_iter().map(read).collect::<Result<_>>();
-    items.map_err(|error| corrupt(format!("{call} returned what cannot be read: {error}")))
-}
-
-fn shard(shard: sdk::Shard) -> Result<Shard> {
-    let hash_key_range = hash_key_range(&shard.shard_id, shard.hash_key_range)?;
-    let numbers = shard
-        .sequence_number_range
-        .ok_or_else(|| corrupt(format!("shard '{}' has no sequence number range", shard.shard_id)))?;
-    Ok(Shard {
-        hash_key_range,
-        shard_id: ShardId::new(shard.shard_id),
-        parent: shard.parent_shard_id.map(ShardId::new),
-        adjacent_parent: shard.adjacent_parent_shard_id.map(ShardId::new),
-        starting_sequence_number: numbers.starting_sequence_number.parse()?,
-        ending_sequence_number: numbers.ending_sequence_number.as_deref().map(str::parse).transpose()?,
-    })
-}
-
-fn child_shard(child: sdk::ChildShard) -> Result<ChildShard> {
-    Ok(ChildShard {
-        hash_key_range: hash_key_range(&child.shard_id, child.hash_key_range)?,
-        shard_id: ShardId::new(child.shard_id),
-        parents: child.parent_shards.into_iter().map(ShardId::new).collect(),
-    })
-}
-
-fn hash_key_range(shard_id: &str, range: Option<sdk::HashKeyRange>) -> Result<HashKeyRange> {
-    let (start, end) =
-        range.map(|range| (range.starting_hash_key, range.ending_hash_key)).unwrap_or_default();
-    match (start.parse(), end.parse()) {
-        (Ok(start), Ok(end)) => Ok(HashKeyRange { start, end }),
-        _ => Err(corrupt(format!("shard '{shard_id}' has the hash keys '{start}' to '{end}'"))),
+    async fn deregister_consumer(&self, consumer: &ConsumerArn) -> Result<()> {
+        let request = self.client.deregister_stream_consumer().consumer_arn(consumer.as_str());
+        let call = format!("DeregisterStreamConsumer of '{consumer}'");
+        request.send().await.map_err(|error| self.errors.error(&call, &error))?;
+        Ok(())
     }
 }
 
-fn record(record: sdk::Record) -> Result<Record> {
-    let sequence_number: SequenceNumber = record.sequence_number.parse()?;
-    let arrival = record.approximate_arrival_timestamp.and_then(|time| time.to_millis().ok());
-    let Some(arrival) = arrival else {
-        return Err(corrupt(format!("record {sequence_number} has no arrival time")));
-    };
-    Ok(Record {
-        position: RecordPosition { sequence_number, sub_sequence_number: 0 },
-        partition_key: record.partition_key.unwrap_or_default().into(),
-        explicit_hash_key: None,
-        approximate_arrival: Timestamp::from_millis(arrival),
-        data: Bytes::from(record.data.into_inner()),
-    })
-}
-
-fn corrupt(message: String) -> Error {
-    Error::new(ErrorKind::Corrupt, message)
+/// Reads the one item that an answer to `call` must have.
+fn one<T, U>(call: &str, item: Option<T>, read: impl FnOnce(T) -> Result<U>) -> Result<U> {
+    let item = item.ok_or_else(|| corrupt(format!("{call} returned nothing")))?;
+    read(item).map_err(|error| unreadable(call, &error))
 }

@@ -2,6 +2,10 @@ use std::io;
 
 use aws_sdk_kinesis::error::ErrorMetadata;
 use aws_sdk_kinesis::operation::get_records::GetRecordsError;
+use aws_sdk_kinesis::types::error::{
+    InternalFailureException, KmsDisabledException, KmsThrottlingException, ResourceInUseException,
+    ResourceNotFoundException,
+};
 
 use super::*;
 
@@ -37,6 +41,7 @@ fn codes_become_kinds() {
         ("KMSThrottlingException", 400, ErrorKind::Throttled),
         ("SomethingNew", 429, ErrorKind::Throttled),
         ("ExpiredIteratorException", 400, ErrorKind::IteratorExpired),
+        ("ResourceInUseException", 400, ErrorKind::InUse),
         ("ResourceNotFoundException", 400, ErrorKind::NotFound),
         ("AccessDeniedException", 400, ErrorKind::Refused),
         ("UnrecognizedClientException", 400, ErrorKind::Refused),
@@ -99,5 +104,50 @@ fn a_client_that_never_sent_anything_has_wrong_settings() {
         assert_eq!(error.kind(), ErrorKind::Refused);
         let words = "GetRecords in region 'eu-west-1' failed: no provider. Nothing was sent yet";
         assert!(error.to_string().starts_with(words), "{error}");
+    }
+}
+
+#[test]
+fn an_error_event_is_known_by_its_type() {
+    let table = [
+        (StreamError::ResourceInUseException(ResourceInUseException::builder().build()), ErrorKind::InUse),
+        (
+            StreamError::ResourceNotFoundException(ResourceNotFoundException::builder().build()),
+            ErrorKind::NotFound,
+        ),
+        (
+            StreamError::KmsThrottlingException(KmsThrottlingException::builder().build()),
+            ErrorKind::Throttled,
+        ),
+        (StreamError::KmsDisabledException(KmsDisabledException::builder().build()), ErrorKind::Refused),
+        (
+            StreamError::InternalFailureException(InternalFailureException::builder().build()),
+            ErrorKind::Transient,
+        ),
+        (
+            StreamError::generic(ErrorMetadata::builder().code("ThrottlingException").build()),
+            ErrorKind::Throttled,
+        ),
+        (StreamError::generic(ErrorMetadata::builder().code("SomethingNew").build()), ErrorKind::Transient),
+        (StreamError::generic(ErrorMetadata::builder().build()), ErrorKind::Transient),
+    ];
+    for (event, kind) in table {
+        let words = format!("{event:?}");
+        let error = SdkError::service_error(event, "event");
+        let error = context(true, None).stream_error("SubscribeToShard of shard 'orders:1'", &error);
+        assert_eq!(error.kind(), kind, "{words}");
+        assert!(error.to_string().contains("(in the event stream)"), "{error}");
+    }
+}
+
+#[test]
+fn a_broken_stream_is_transient_wherever_it_breaks() {
+    let error = SdkError::<StreamError, _>::response_error("bad checksum", "event");
+    let open = context(true, None).stream_error("SubscribeToShard", &error);
+    let error = SdkError::<SubscribeToShardError>::response_error("bad checksum", answer(200, ""));
+    let opening = context(true, None).opening_error("SubscribeToShard", &error);
+    for error in [open, opening] {
+        assert_eq!(error.kind(), ErrorKind::Transient);
+        assert!(error.to_string().contains("bad checksum"), "{error}");
     }
 }
