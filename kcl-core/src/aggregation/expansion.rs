@@ -91,7 +91,7 @@ impl Expansion {
         match &self.source {
             Source::Whole(record) => record.is_some().into(),
             Source::Parts(parts) => {
-                parts.aggregate.len().saturating_sub(parts.cursor.next_sub_sequence_number())
+                parts.aggregate.user_record_count().saturating_sub(parts.cursor.next_sub_sequence_number())
             }
         }
     }

@@ -10,6 +10,10 @@ const UNIT_BYTES: usize = 1024;
 /// How many batches of one shard may wait for its processor, however small they are.
 pub(super) const BATCHES_AHEAD_MAX: usize = 16;
 
+/// How many subscriptions of a worker may be left unread at a time, in case their processors catch up. Each holds what its
+/// connection buffers, some 2 MiB, beside the budget.
+const UNREAD_MAX: usize = 16;
+
 /// With fewer shards, each has the floor that so many would have: a floor that shrinks while it is full would exceed the
 /// budget.
 const FLOORS_MIN: usize = 1_024;
@@ -28,6 +32,7 @@ pub(crate) struct FetchBudget {
     common_bytes: usize,
     floors_bytes: usize,
     shards: AtomicUsize,
+    unread: Arc<Semaphore>,
 }
 
 impl FetchBudget {
@@ -38,6 +43,7 @@ impl FetchBudget {
             common_bytes: common_units * UNIT_BYTES,
             floors_bytes: bytes / 2,
             shards: AtomicUsize::new(0),
+            unread: Arc::new(Semaphore::new(UNREAD_MAX)),
         })
     }
 
@@ -107,6 +113,11 @@ impl ShardBudget {
                 }
             }
         }
+    }
+
+    /// Leave to have a subscription unread for a moment, unless too many are; for as long as it is kept.
+    pub(crate) fn leave_unread(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.floor.budget.unread).try_acquire_owned().ok()
     }
 
     fn room(

@@ -149,7 +149,9 @@ impl ShardConsumer {
             checkpoint: acquired.checkpoint.clone(),
             fencing_token: acquired.counter,
         };
-        if self.leaving.is_cancelled() || Box::pin(self.delivery.initialize(&start)).await == Delivered::Stopped {
+        if self.leaving.is_cancelled()
+            || Box::pin(self.delivery.initialize(&start)).await == Delivered::Stopped
+        {
             return Ending::Released;
         }
         let range = self.lease.acquired().hash_key_range;

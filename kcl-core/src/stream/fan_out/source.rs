@@ -3,6 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures_util::FutureExt;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::Registration;
@@ -25,7 +26,7 @@ const SUBSCRIBE_INTERVAL: Duration = Duration::from_secs(5);
 
 /// While a shard's processor is too far behind, its subscription is left unread for this long, in case it catches up; then
 /// it is given up, which frees what the connection buffers.
-const UNREAD_MAX: Duration = Duration::from_secs(1);
+const UNREAD_TIME_MAX: Duration = Duration::from_secs(1);
 
 /// Trouble of the service may last: patient, and never a storm with thousands of shards. The service allows one call a second
 /// for a consumer and shard (`SubscribeToShard`, Kinesis API reference), and jitter takes half.
@@ -223,7 +224,12 @@ impl FanOutSource {
     /// Waits for room. A subscription that would be left unread for long is given up.
     async fn room(&mut self, budget: &ShardBudget) -> Room {
         let mut reserved = pin!(budget.reserve(self.event_bytes, None));
-        if let Ok(room) = timeout(UNREAD_MAX, &mut reserved).await {
+        if let Some(room) = reserved.as_mut().now_or_never() {
+            return room;
+        }
+        if let Some(_leave) = budget.leave_unread()
+            && let Ok(room) = timeout(UNREAD_TIME_MAX, &mut reserved).await
+        {
             return room;
         }
         self.close();
