@@ -9,9 +9,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::aggregation::Malformation;
 use crate::error::Error;
 use crate::lease::LeaseLoss;
-use crate::model::{Checkpoint, RecordPosition, ShardId, ShardKey, WorkerId};
+use crate::model::{Checkpoint, ConsumerArn, RecordPosition, ShardId, ShardKey, WorkerId};
 
 /// Something that happened in a worker.
 #[derive(Debug)]
@@ -106,6 +107,38 @@ pub enum Event<'a> {
         /// When the next is made.
         delay: Duration,
     },
+    /// The shard cannot be subscribed to yet, since its last owner's subscription lives for some seconds more. Subscribing is
+    /// tried again after `delay`.
+    SubscriptionInUse {
+        /// The shard.
+        shard: &'a ShardKey,
+        /// How many times in a row this was so. After more than a handful, another application uses the same consumer.
+        failed_attempts: u32,
+        /// When subscribing is tried again.
+        delay: Duration,
+    },
+    /// The shard could not be subscribed to for so long that it is polled for now.
+    FellBackToPolling {
+        /// The shard.
+        shard: &'a ShardKey,
+        /// Why it cannot be subscribed to.
+        error: &'a Error,
+    },
+    /// The shard is subscribed to again, and no longer polled.
+    ReturnedToFanOut {
+        /// The shard.
+        shard: &'a ShardKey,
+    },
+    /// This worker registered the application's consumer.
+    ConsumerRegistered {
+        /// The consumer.
+        consumer: &'a ConsumerArn,
+    },
+    /// This worker took back the registration of the application's consumer.
+    ConsumerDeregistered {
+        /// The consumer.
+        consumer: &'a ConsumerArn,
+    },
     /// The record at the last position is no longer in the shard: retention has taken it, and perhaps records after it
     /// that were not read.
     PositionTrimmed {
@@ -113,6 +146,24 @@ pub enum Event<'a> {
         shard: &'a ShardKey,
         /// Where reading was to go on.
         position: &'a RecordPosition,
+    },
+    /// A record begins as an aggregate and cannot be taken apart. It is delivered as it came.
+    AggregateMalformed {
+        /// The shard.
+        shard: &'a ShardKey,
+        /// The record, the first such of the page that was read.
+        position: &'a RecordPosition,
+        /// What is wrong with it.
+        malformation: &'a Malformation,
+        /// How many records of the page are so.
+        count: u64,
+    },
+    /// User records were left out, as the settings say, because their hash key is outside the shard's range.
+    RecordsLeftOut {
+        /// The shard.
+        shard: &'a ShardKey,
+        /// How many.
+        count: u64,
     },
     /// A batch was processed: the processor returned `Ok`.
     BatchProcessed {

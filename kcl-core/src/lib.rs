@@ -54,6 +54,7 @@
 //! * `aws` (default): the adapters to Amazon Kinesis and DynamoDB. Without it there is no SDK in the tree.
 //! * `testing`: conformance suites for the ports, wrappers that inject faults, an oracle that judges deliveries.
 
+pub mod aggregation;
 #[cfg(feature = "aws")]
 pub mod aws;
 mod error;

@@ -4,11 +4,12 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
+use crate::aggregation::OutsideRange;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{InitialPosition, StreamId, WorkerId};
 use crate::planted::{Planted, PlantedFault};
 use crate::retry::RetryDelays;
-use crate::stream::PollingSettings;
+use crate::stream::{PollingSettings, Retrieval};
 
 /// Below this a healthy worker's renewals cannot keep up with ordinary latencies of the table: a write is given up after an
 /// eighth of it.
@@ -16,6 +17,9 @@ const FAILOVER_TIME_MIN: Duration = Duration::from_secs(1);
 
 /// No duration may be longer: it would never pass in the life of a worker, and its end may not be a point in time.
 const DURATION_MAX: Duration = Duration::from_hours(24);
+
+/// With less, a single shard could not hold a few of the largest records.
+const FETCH_BYTES_MIN: usize = 4 * 1024 * 1024;
 
 /// When the framework commits positions by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -57,10 +61,19 @@ pub struct WorkerSettings {
     /// own, and shares that differ for this reason stay uneven. If all workers of a fleet are at their limit, the
     /// other shards are not read; the event `LeaseUnclaimed` says so.
     pub max_leases_for_worker: usize,
+    /// What becomes of user records whose hash key is outside the range of the shard that their aggregate was read from.
+    /// Default: they are delivered.
+    pub outside_range: OutsideRange,
     /// When positions are committed.
     pub checkpointing: Checkpointing,
+    /// How records are read. Default: by polling.
+    pub retrieval: Retrieval,
     /// How shards are polled.
     pub polling: PollingSettings,
+    /// How many bytes of records all shards of this worker together may hold that have been read and not processed. One half
+    /// is for whoever needs it, the other is divided evenly, so that shards whose processors are slow keep no other from
+    /// being read. Default 256 MiB; at least 4 MiB.
+    pub fetch_bytes_max: usize,
     /// The delays between calls of a processor that fails. Default from 200 ms to 30 s.
     pub processor_retry: RetryDelays,
     /// How long a shutdown waits for processors to finish their batch, and a lost lease for `lease_lost`, before they are
@@ -88,8 +101,11 @@ impl WorkerSettings {
             hand_over_timeout: Duration::from_secs(30),
             shard_sync_interval: Duration::from_mins(1),
             max_leases_for_worker: usize::MAX,
+            outside_range: OutsideRange::default(),
             checkpointing: Checkpointing::default(),
+            retrieval: Retrieval::default(),
             polling: PollingSettings::default(),
+            fetch_bytes_max: 256 * 1024 * 1024,
             processor_retry: RetryDelays {
                 initial: Duration::from_millis(200),
                 max: Duration::from_secs(30),
@@ -134,6 +150,12 @@ impl WorkerSettings {
         if self.lease_read_units_per_second == 0 {
             return refuse("lease_read_units_per_second is 0; scans cost at least half a unit".to_owned());
         }
+        if self.fetch_bytes_max < FETCH_BYTES_MIN {
+            return refuse(format!(
+                "fetch_bytes_max is {}; at least {FETCH_BYTES_MIN} are needed",
+                self.fetch_bytes_max
+            ));
+        }
         if self.max_leases_for_worker == 0 {
             return refuse("max_leases_for_worker is 0; such a worker would do nothing".to_owned());
         }
@@ -151,9 +173,13 @@ impl WorkerSettings {
             ("processor_retry.max", self.processor_retry.max),
             ("shutdown_grace", self.shutdown_grace),
             ("polling.idle_time_between_reads", self.polling.idle_time_between_reads),
+            ("polling.tip_distance", self.polling.tip_distance),
         ];
         if let Some((name, value)) = durations.into_iter().find(|(_, value)| *value > DURATION_MAX) {
             return refuse(format!("{name} is {value:?}; at most {DURATION_MAX:?} makes sense"));
+        }
+        if let Retrieval::FanOut(fan_out) = &self.retrieval {
+            fan_out.validate()?;
         }
         self.polling.validate()
     }

@@ -7,9 +7,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use kcl_core::model::InitialPosition;
+use kcl_core::stream::FanOutConsumer;
 
 pub(crate) use values::endpoint_url;
-use values::{initial_position, region, table_name, whole_number, worker_id};
+use values::{fan_out_consumer, initial_position, region, table_name, whole_number, worker_id};
 
 /// Every record of the demo is kept in memory until its verdict, at some 700 bytes and its content each.
 pub const DEMO_RECORDS_MAX: u64 = 1_000_000;
@@ -34,6 +35,12 @@ const INTERVALS_MS: RangeInclusive<u64> = 10..=MILLIS_MAX;
 
 /// The service allows five reads a second on a shard.
 const IDLE_TIMES_MS: RangeInclusive<u64> = 200..=MILLIS_MAX;
+
+/// A shard that has just moved may need five seconds.
+const FALL_BACKS_MS: RangeInclusive<u64> = 6_000..=MILLIS_MAX;
+
+/// With less, a single shard could not hold a few of the largest records.
+const FETCH_BYTES: RangeInclusive<usize> = 4 * 1024 * 1024..=usize::MAX;
 
 /// Zero waits for nothing.
 const GRACES_MS: RangeInclusive<u64> = 0..=MILLIS_MAX;
@@ -175,6 +182,23 @@ pub struct RunArgs {
     /// The time between two reads of a shard that has nothing new. From 200 to 86,400,000; default 1,000.
     #[arg(long, value_name = "MS", allow_negative_numbers = true, value_parser = whole_number(IDLE_TIMES_MS))]
     pub idle_time_between_reads_ms: Option<u64>,
+    /// How many applications poll the stream, this one included: they share what the service allows for a shard. From 1 to
+    /// 50; default 1.
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole_number(1..=50_u32))]
+    pub polling_applications: Option<u32>,
+    /// Read by enhanced fan-out instead of polling, as the registered consumer of this name, which is registered if there is
+    /// none, or of this ARN, which must be. All workers of an application use the same, and no other application does.
+    #[arg(long, value_name = "NAME-OR-ARN", value_parser = fan_out_consumer)]
+    pub fan_out: Option<FanOutConsumer>,
+    /// With `--fan-out`: poll a shard that could not be subscribed to for this long, until it can. From 6,000 to 86,400,000;
+    /// default: it waits.
+    #[arg(long, value_name = "MS", allow_negative_numbers = true, value_parser = whole_number(FALL_BACKS_MS))]
+    #[arg(requires = "fan_out")]
+    pub fall_back_to_polling_after_ms: Option<u64>,
+    /// How many bytes of records this worker may hold that have been read and not processed. At least 4,194,304; default
+    /// 268,435,456.
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole_number(FETCH_BYTES))]
+    pub fetch_bytes_max: Option<usize>,
     /// The most leases that this worker holds; at least 1. Default: no limit.
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole_number(1..=usize::MAX))]
     pub max_leases: Option<usize>,
@@ -227,6 +251,11 @@ mod tests {
             ("run --stream s --application app --initial-position soon", "trim-horizon, latest"),
             ("run --stream s --application app --shutdown-grace-ms 86400001", "0 to 86400000"),
             ("run --stream s --application app --max-leases -1", "--max-leases"),
+            ("run --stream s --application app --fan-out a/b", "'a/b'"),
+            ("run --stream s --application app --fan-out arn:aws:sqs:x", "ARN of a consumer"),
+            ("run --stream s --application app --fall-back-to-polling-after-ms 7000", "--fan-out"),
+            ("run --stream s --application app --fetch-bytes-max 1000", "4194304"),
+            ("run --stream s --application app --polling-applications 51", "1 to 50"),
         ] {
             let error = parse(line).unwrap_err();
             assert!(error.contains(named), "{line}: {error}");

@@ -29,13 +29,15 @@ pub enum Class {
     Outages,
     /// The fleet begins at the tip of the stream instead of the trim horizon.
     Latest,
+    /// The fleet reads by enhanced fan-out, and all kinds of things go wrong.
+    FanOut,
     /// Many workers and shards.
     Big,
 }
 
 impl Class {
     /// The classes that seeds are spread over: all but the one whose runs take by far the longest.
-    pub const USUAL: [Self; 10] = [
+    pub const USUAL: [Self; 11] = [
         Self::Calm,
         Self::Restarts,
         Self::Crashes,
@@ -46,6 +48,7 @@ impl Class {
         Self::Reshards,
         Self::Outages,
         Self::Latest,
+        Self::FanOut,
     ];
 
     /// The numbers of the class.
@@ -61,6 +64,7 @@ impl Class {
             Self::Reshards => profile::RESHARDS,
             Self::Outages => profile::OUTAGES,
             Self::Latest => profile::LATEST,
+            Self::FanOut => profile::FAN_OUT,
             Self::Big => profile::BIG,
         }
     }

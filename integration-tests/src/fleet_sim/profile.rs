@@ -173,6 +173,24 @@ pub(super) const OUTAGES: Profile = Profile {
 pub(super) const LATEST: Profile =
     Profile { operations: &[(Put, 60), (Start, 6), (Stop, 3), (Crash, 3), (Split, 6), (Merge, 6)], ..CALM };
 
+pub(super) const FAN_OUT: Profile = Profile {
+    operations: &[
+        (Put, 60),
+        (Start, 6),
+        (Stop, 3),
+        (Crash, 3),
+        (Freeze, 1),
+        (CutStream, 4),
+        (Split, 4),
+        (Merge, 4),
+        (Trim, 2),
+    ],
+    weather: Weather { stream_permille: 20, slow_batch_permille: 20, slow_batch_max_ms: 12_000, ..FAIR },
+    hand_over_timeout: Duration::from_secs(8),
+    excuses_steals: true,
+    ..CALM
+};
+
 pub(super) const BIG: Profile = Profile {
     operations: &[(Put, 60), (Start, 6), (Stop, 4), (Crash, 2), (Split, 2), (Merge, 2)],
     failover_secs: (10, 10),

@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use kcl_core::lease::Lease;
 use kcl_core::model::{InitialPosition, StreamId, WorkerId};
+use kcl_core::stream::{FanOutConsumer, FanOutSettings, Retrieval};
 use kcl_core::{PlantedFault, Result, WorkerSettings};
 
 use super::class::Class;
@@ -40,6 +41,9 @@ const PUT_MAX: usize = 12;
 
 /// The time between two scans of the table by one worker.
 const LEASE_SCAN_INTERVAL: Duration = Duration::from_millis(500);
+
+/// How long a shard cannot be subscribed to before it is polled, where a fleet reads by fan-out and may fall back.
+const FALL_BACK_AFTER: Duration = Duration::from_secs(10);
 
 /// The part of the failover time after which an owner that cannot write has stopped (L3).
 const DEADLINE_SHARE: f64 = 0.9;
@@ -135,7 +139,19 @@ impl<'a> Simulation<'a> {
             Class::Latest => InitialPosition::Latest,
             _ => InitialPosition::TrimHorizon,
         };
+        let retrieval = match scenario.class {
+            Class::FanOut => {
+                let consumer = FanOutConsumer::Named("simulated".to_owned());
+                let fall_back_to_polling_after = rng.bool().then_some(FALL_BACK_AFTER);
+                Retrieval::FanOut(FanOutSettings {
+                    fall_back_to_polling_after,
+                    ..FanOutSettings::new(consumer)
+                })
+            }
+            _ => Retrieval::Polling,
+        };
         let settings = WorkerSettings {
+            retrieval,
             failover_time,
             lease_scan_interval: LEASE_SCAN_INTERVAL,
             initial_position,

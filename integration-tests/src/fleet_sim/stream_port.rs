@@ -7,7 +7,7 @@ use kcl_core::memory::MemoryKinesis;
 use kcl_core::model::{ConsumerArn, ShardKey, StreamArn, StreamId, Timestamp};
 use kcl_core::stream::{
     ConsumerDescription, ConsumerRef, GetRecordsOutput, IteratorPosition, Kinesis, ShardIterator, ShardPage,
-    ShardPageRequest, StreamDescription, Subscription,
+    ShardPageRequest, StreamDescription, Subscription, SubscriptionEvent,
 };
 use tokio::time::sleep;
 
@@ -68,7 +68,8 @@ impl Kinesis for StreamPort {
         shard: &ShardKey,
         position: &IteratorPosition,
     ) -> Result<Box<dyn Subscription>> {
-        self.call(self.kinesis.subscribe_to_shard(consumer, shard, position)).await
+        let inner = self.call(self.kinesis.subscribe_to_shard(consumer, shard, position)).await?;
+        Ok(Box::new(PortSubscription { inner, link: Arc::clone(&self.link) }))
     }
 
     async fn register_consumer(&self, stream: &StreamArn, name: &str) -> Result<ConsumerDescription> {
@@ -81,5 +82,23 @@ impl Kinesis for StreamPort {
 
     async fn deregister_consumer(&self, consumer: &ConsumerArn) -> Result<()> {
         self.call(self.kinesis.deregister_consumer(consumer)).await
+    }
+}
+
+/// A subscription as one process reaches it. What is sent while the process is cut off never arrives.
+#[derive(Debug)]
+struct PortSubscription {
+    inner: Box<dyn Subscription>,
+    link: Arc<Link>,
+}
+
+#[async_trait]
+impl Subscription for PortSubscription {
+    async fn next_event(&mut self) -> Result<Option<SubscriptionEvent>> {
+        let event = self.inner.next_event().await;
+        if self.link.is_cut(Service::Stream) {
+            return pending().await;
+        }
+        event
     }
 }

@@ -38,6 +38,21 @@ pub(super) fn log(worker: &WorkerId, event: &Event<'_>) {
         Event::ReadFailed { shard, error, failed_attempts, delay } => {
             warn!(%worker, %shard, %error, failed_attempts, delay_ms = delay.as_millis(), "read failed, will be retried");
         }
+        Event::AggregateMalformed { shard, position, malformation, count } => {
+            warn!(%worker, %shard, %position, %malformation, count, "a record begins as an aggregate and is none, delivered as it came");
+        }
+        Event::RecordsLeftOut { shard, count } => {
+            warn!(%worker, %shard, count, "user records outside the shard's hash key range left out, as the settings say");
+        }
+        Event::SubscriptionInUse { shard, failed_attempts, delay } => {
+            info!(%worker, %shard, failed_attempts, delay_ms = delay.as_millis(), "shard is still subscribed to by its last owner, will be retried");
+        }
+        Event::FellBackToPolling { shard, error } => {
+            warn!(%worker, %shard, %error, "shard cannot be subscribed to and is polled");
+        }
+        Event::ReturnedToFanOut { shard } => info!(%worker, %shard, "shard is subscribed to again"),
+        Event::ConsumerRegistered { consumer } => info!(%worker, %consumer, "consumer registered"),
+        Event::ConsumerDeregistered { consumer } => info!(%worker, %consumer, "consumer deregistered"),
         Event::BatchProcessed { shard, records, millis_behind_latest } => {
             debug!(%worker, %shard, records, millis_behind_latest, "batch processed");
         }
@@ -89,6 +104,18 @@ pub(super) fn count(event: &Event<'_>) {
         Event::ProcessorBusy { shard, .. } => {
             counter!("kcl_processor_busy_total", "shard" => shard.to_string()).increment(1);
         }
+        Event::AggregateMalformed { shard, count, .. } => {
+            counter!("kcl_aggregates_malformed_total", "shard" => shard.to_string()).increment(*count);
+        }
+        Event::RecordsLeftOut { shard, count } => {
+            counter!("kcl_records_left_out_total", "shard" => shard.to_string()).increment(*count);
+        }
+        Event::SubscriptionInUse { shard, .. } => {
+            counter!("kcl_subscriptions_in_use_total", "shard" => shard.to_string()).increment(1);
+        }
+        Event::FellBackToPolling { shard, .. } => {
+            counter!("kcl_falls_back_to_polling_total", "shard" => shard.to_string()).increment(1);
+        }
         Event::RenewalFailed { .. } => counter!("kcl_lease_renewals_failed_total").increment(1),
         Event::ReadFailed { shard, .. } => {
             counter!("kcl_reads_failed_total", "shard" => shard.to_string()).increment(1);
@@ -120,6 +147,9 @@ pub(super) fn count(event: &Event<'_>) {
         | Event::WorkerStopped
         | Event::LeaseCreated { .. }
         | Event::LeaseReleased { .. }
-        | Event::ShardEnded { .. } => {}
+        | Event::ShardEnded { .. }
+        | Event::ReturnedToFanOut { .. }
+        | Event::ConsumerRegistered { .. }
+        | Event::ConsumerDeregistered { .. } => {}
     }
 }

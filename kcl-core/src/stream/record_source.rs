@@ -3,6 +3,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::ChildShard;
+use super::fetch_budget::{Room, ShardBudget};
 use crate::error::Result;
 use crate::lease::Lease;
 use crate::model::{Checkpoint, InitialPosition, Record, RecordPosition, Timestamp};
@@ -10,20 +11,21 @@ use crate::model::{Checkpoint, InitialPosition, Record, RecordPosition, Timestam
 /// A reader that goes back to a time at which it was at the tip goes back further by this much, for clocks that disagree.
 pub(super) const CLOCK_MARGIN: Duration = Duration::from_secs(10);
 
-/// One shard as a sequence of batches. Polling is one; nothing downstream can tell which it reads from.
+/// One shard as a sequence of batches, by polling or by fan-out: nothing downstream can tell which it reads from.
 #[async_trait]
 pub(crate) trait RecordSource: Send {
-    /// The next batch. Waits as long as pacing and back-off need, and survives throttling, expired iterators and
-    /// passing trouble by itself; an error is one that waiting does not mend.
+    /// The next batch. Waits until `budget` has room for it, and as long as pacing and back-off need. Survives throttling,
+    /// expired iterators, lost subscriptions and passing trouble by itself; an error is one that waiting does not mend.
     ///
     /// # To ensure correctness
-    /// Every record after the starting position is returned exactly once, in order. Dropping the future before it is
+    /// Every Kinesis record from the starting position on is returned exactly once, in order; the one at the position, too,
+    /// since it may be an aggregate of which a part is to come. Dropping the future before it is
     /// ready loses no record: the next call returns what this one would have.
-    async fn next_batch(&mut self) -> Result<SourceBatch>;
+    async fn next_batch(&mut self, budget: &ShardBudget) -> Result<SourceBatch>;
 }
 
 /// What a [`RecordSource`] read. May be without records: at the tip, or before a lull in the shard.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub(crate) struct SourceBatch {
     /// The records, ascending in position.
     pub(crate) records: Vec<Record>,
@@ -31,6 +33,8 @@ pub(crate) struct SourceBatch {
     pub(crate) millis_behind_latest: u64,
     /// At the end of a closed shard, after its last record, the shards that follow.
     pub(crate) shard_end: Option<Vec<ChildShard>>,
+    /// What the records take of the budget, until it is dropped.
+    pub(crate) room: Option<Room>,
 }
 
 /// Where a source starts to read.

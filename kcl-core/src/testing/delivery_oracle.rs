@@ -40,6 +40,11 @@ impl DeliveryOracle {
     /// A record of `partition_key` was put into `shard_id` after all others of that key.
     pub fn put(&self, partition_key: &str, shard_id: &ShardId, sequence_number: &SequenceNumber) {
         let position = RecordPosition { sequence_number: sequence_number.clone(), sub_sequence_number: 0 };
+        self.put_at(partition_key, shard_id, position);
+    }
+
+    /// A user record of `partition_key` was put into `shard_id`, in an aggregate, after all others of that key.
+    pub fn put_at(&self, partition_key: &str, shard_id: &ShardId, position: RecordPosition) {
         let id = (shard_id.clone(), position);
         let mut log = self.log();
         let of_key = log.puts_by_key.entry(partition_key.to_owned()).or_default();

@@ -92,7 +92,8 @@ impl Consumers {
         let (context, seed) = (self.context.clone(), self.rng.u64(..));
         let held = Arc::clone(&lease);
         // The consumer is made inside the task: a factory that panics ends this shard, not the worker.
-        let task = self.tasks.spawn(async move { ShardConsumer::new(context, held, seed).run().await });
+        let task =
+            self.tasks.spawn(async move { Box::new(ShardConsumer::new(context, held, seed)).run().await });
         self.held.insert(lease.shard().clone(), Held { lease, task: task.id() });
     }
 

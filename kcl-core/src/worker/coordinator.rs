@@ -24,7 +24,7 @@ use crate::planted::PlantedFault;
 use crate::processor::ProcessorFactory;
 use crate::retry::{Retry, RetryDelays, within};
 use crate::settings::WorkerSettings;
-use crate::stream::ShardPageRequest;
+use crate::stream::{Retriever, ShardPageRequest};
 
 /// How long the first look at the stream may take. It only saves a lease table from being made for a name that was
 /// mistyped.
@@ -89,7 +89,9 @@ impl Coordinator {
         let failover_time = settings.failover_time;
         let expires_early = settings.plants(PlantedFault::ExpiryTooEarly);
         let mut rng = fastrand::Rng::with_seed(settings.random_seed);
-        let context = Context { settings: Arc::new(settings), ports, processors, events, stopping };
+        let retriever = Arc::new(Retriever::new(Arc::clone(&ports.kinesis), &settings, events.clone()));
+        let context =
+            Context { settings: Arc::new(settings), ports, processors, retriever, events, stopping };
         Self {
             started_at: Instant::now(),
             book: LeaseBook::new(if expires_early { failover_time / 2 } else { failover_time }),
@@ -118,6 +120,9 @@ impl Coordinator {
         self.context.events.emit(&Event::WorkerStarted);
         let outcome = self.coordinate().await;
         self.stop().await;
+        if let Err(error) = self.context.retriever.end().await {
+            self.report(&error);
+        }
         self.context.events.emit(&Event::WorkerStopped);
         outcome
     }
@@ -131,6 +136,12 @@ impl Coordinator {
             // Trouble with the stream is no reason not to look at the leases.
             Err(error) => self.report(&error),
             Ok(_) => {}
+        }
+        match self.context.retriever.prepare().await {
+            Err(error) if !error.is_retryable() => return Err(error),
+            // The shards that are taken try again.
+            Err(error) => self.report(&error),
+            Ok(()) => {}
         }
         let mut retry = Retry::new(PREPARE_RETRY_DELAYS, settings.random_seed);
         loop {

@@ -58,7 +58,8 @@ impl LeaseKeeper {
             while Instant::now() < lease.written_at() + age {
                 sleep_until(lease.written_at() + age).await;
             }
-            let Err(error) = lease.renew().await else { continue };
+            // In a box, since it is idle most of the time.
+            let Err(error) = Box::pin(lease.renew()).await else { continue };
             if error.kind() == ErrorKind::LeaseLost {
                 return;
             }
@@ -73,7 +74,7 @@ impl LeaseKeeper {
         }
         self.lease.requested().await;
         if self.planted.has(PlantedFault::HandOverBeforeDrain) {
-            let _given = self.lease.leave(None).await;
+            let _given = Box::pin(self.lease.leave(None)).await;
         }
         self.leaving.cancel();
         pending::<()>().await;

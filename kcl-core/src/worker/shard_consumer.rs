@@ -16,11 +16,14 @@ use crate::planted::PlantedFault;
 use crate::processor::{Checkpointer, Delivered, Delivery, ProcessorFactory, RecordBatch, ShardStart};
 use crate::retry::{Retry, RetryDelays};
 use crate::settings::{Checkpointing, WorkerSettings};
-use crate::stream::{ChildShard, PollingSource, RecordSource, SourceBatch, StartPosition, list_all_shards};
+use crate::stream::{ChildShard, FetchedBatch, Fetcher, Retriever, StartPosition, list_all_shards};
 
 /// The end of a shard must be committed, and a lease released, before anybody can go on: soon, then patiently.
 const COMMIT_RETRY_DELAYS: RetryDelays =
     RetryDelays { initial: Duration::from_millis(100), max: Duration::from_secs(5) };
+
+/// A commit that failed is made again with the next batch, or after this if none comes.
+const COMMIT_RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How a consumer came to its end. The lease is released, except when it is lost.
 #[derive(Debug)]
@@ -41,6 +44,7 @@ pub(super) struct Context {
     pub(super) settings: Arc<WorkerSettings>,
     pub(super) ports: Ports,
     pub(super) processors: Arc<dyn ProcessorFactory>,
+    pub(super) retriever: Arc<Retriever>,
     pub(super) events: Events,
     pub(super) stopping: CancellationToken,
 }
@@ -72,7 +76,7 @@ impl ShardConsumer {
 
     /// Runs until the shard ends, the worker stops, another one asks for the lease, or it is lost. Losing the lease does
     /// not wait for the processor: its running call is dropped.
-    pub(super) async fn run(mut self) -> Ending {
+    pub(super) async fn run(mut self: Box<Self>) -> Ending {
         let lease = Arc::clone(&self.lease);
         let events = self.context.events.clone();
         let keeper = LeaseKeeper {
@@ -101,12 +105,12 @@ impl ShardConsumer {
         drop(attendant);
         if let Some(loss) = lease.loss() {
             events.emit(&Event::LeaseLost { shard: lease.shard(), loss });
-            self.delivery.lease_lost(self.context.settings.shutdown_grace).await;
+            Box::pin(self.delivery.lease_lost(self.context.settings.shutdown_grace)).await;
         } else if self.leaves_nothing() {
             lease.ended().cancel();
         } else {
             let checkpoint = self.uncommitted();
-            if leave(&lease, checkpoint.as_ref(), &events, self.seed).await
+            if Box::pin(leave(&lease, checkpoint.as_ref(), &events, self.seed)).await
                 && let Some(checkpoint) = checkpoint
             {
                 self.checkpointer.note_committed(&checkpoint);
@@ -145,54 +149,71 @@ impl ShardConsumer {
             checkpoint: acquired.checkpoint.clone(),
             fencing_token: acquired.counter,
         };
-        if self.leaving.is_cancelled() || self.delivery.initialize(&start).await == Delivered::Stopped {
+        if self.leaving.is_cancelled()
+            || Box::pin(self.delivery.initialize(&start)).await == Delivered::Stopped
+        {
             return Ending::Released;
         }
-        let mut source = PollingSource::new(
-            Arc::clone(&self.context.ports.kinesis),
-            self.shard().clone(),
-            position,
-            self.context.settings.polling,
-            self.context.events.clone(),
-            self.seed,
-        );
-        self.pump(&mut source).await
+        let range = self.lease.acquired().hash_key_range;
+        let fetcher = self.context.retriever.fetch(self.shard(), position, range, self.seed);
+        self.pump(fetcher).await
     }
 
-    /// Moves batches from the source to the processor.
-    async fn pump(&mut self, source: &mut dyn RecordSource) -> Ending {
+    /// Moves batches from the stream to the processor. What happens now and then is in boxes: a worker may hold thousands of
+    /// shards in which nothing happens.
+    async fn pump(&mut self, mut fetcher: Fetcher) -> Ending {
         let leaving = self.leaving.clone();
         loop {
             let read = select! {
                 biased;
-                () = leaving.cancelled() => return self.stop().await,
-                read = source.next_batch() => read,
+                () = leaving.cancelled() => return Box::pin(self.stop()).await,
+                read = fetcher.next_batch() => read,
+                () = sleep(COMMIT_RETRY_INTERVAL), if self.uncommitted().is_some() => {
+                    Box::pin(self.commit()).await;
+                    continue;
+                }
             };
             // After a pause of the whole process a read may be ready before the keeper has noticed how late it is.
             if !self.lease.is_alive() {
                 return Ending::LeaseLost;
             }
-            let SourceBatch { records, millis_behind_latest, shard_end } = match read {
-                Ok(batch) => batch,
-                Err(error) => return self.source_failed(error).await,
+            let mut page = match read {
+                Some(Ok(page)) => page,
+                Some(Err(error)) => return Box::pin(self.source_failed(error)).await,
+                None => {
+                    let error = Error::new(ErrorKind::Refused, "the reader of the shard ended by itself");
+                    return Box::pin(self.source_failed(error)).await;
+                }
             };
-            let batch = RecordBatch { shard: self.shard().clone(), records, millis_behind_latest };
-            if let Some(children) = &shard_end
+            if let Some(children) = &page.shard_end
                 && self.plants(PlantedFault::EndBeforeLastBatch)
             {
-                return self.end(children.clone()).await;
+                return Box::pin(self.end(children.clone())).await;
             }
-            if let Some(last) = batch.records.last()
-                && self.plants(PlantedFault::CommitBeforeProcessing)
-            {
+            if Box::pin(self.deliver(&mut page)).await == Delivered::Stopped {
+                return Box::pin(self.stop()).await;
+            }
+            if let Some(children) = page.shard_end {
+                return Box::pin(self.end(children)).await;
+            }
+        }
+    }
+
+    /// Delivers a page, batch by batch, and commits each.
+    async fn deliver(&mut self, page: &mut FetchedBatch) -> Delivered {
+        loop {
+            let batch = RecordBatch {
+                shard: self.shard().clone(),
+                records: page.next_records(),
+                millis_behind_latest: page.millis_behind_latest,
+            };
+            let Some(last) = batch.records.last() else { return Delivered::Done };
+            if self.plants(PlantedFault::CommitBeforeProcessing) {
                 self.checkpointer.begin(&last.position);
                 self.commit().await;
             }
             if self.delivery.process(&batch).await == Delivered::Stopped {
-                return self.stop().await;
-            }
-            if let Some(children) = shard_end {
-                return self.end(children).await;
+                return Delivered::Stopped;
             }
             self.commit().await;
         }

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
 
+mod aggregation;
 mod faulty_subscription;
 mod kinesis;
 mod lease_model;

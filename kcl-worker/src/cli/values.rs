@@ -7,6 +7,7 @@ use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 use kcl_core::model::{InitialPosition, Timestamp};
+use kcl_core::stream::FanOutConsumer;
 
 /// The service's rule for table names (`CreateTable`, DynamoDB API reference).
 const TABLE_NAME_LENGTHS: RangeInclusive<usize> = 3..=255;
@@ -65,6 +66,11 @@ pub(crate) fn endpoint_url(text: &str) -> Result<String, String> {
         }
         _ => Err("use a URL of the scheme http or https, such as http://localhost:4566".to_owned()),
     }
+}
+
+/// The name or the ARN of a registered consumer.
+pub(super) fn fan_out_consumer(text: &str) -> Result<FanOutConsumer, String> {
+    text.parse().map_err(|error: kcl_core::Error| error.to_string())
 }
 
 pub(super) fn initial_position(text: &str) -> Result<InitialPosition, String> {

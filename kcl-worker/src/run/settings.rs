@@ -3,6 +3,7 @@ use std::{env, fs};
 
 use kcl_core::WorkerSettings;
 use kcl_core::model::{StreamId, WorkerId};
+use kcl_core::stream::{FanOutSettings, Retrieval};
 use kcl_core::worker::unique_worker_id;
 
 use crate::Failure;
@@ -30,6 +31,22 @@ pub(super) fn worker_settings(args: &RunArgs) -> Result<WorkerSettings, Failure>
     }
     override_ms(&mut settings.shard_sync_interval, args.shard_sync_interval_ms);
     override_ms(&mut settings.shutdown_grace, args.shutdown_grace_ms);
+    if let Some(applications) = args.polling_applications {
+        settings.polling.applications = applications;
+        // The service's limit may be above the default by now.
+        let least = Duration::from_millis(200) * applications;
+        if args.idle_time_between_reads_ms.is_none() {
+            settings.polling.idle_time_between_reads = settings.polling.idle_time_between_reads.max(least);
+        }
+    }
+    if let Some(consumer) = &args.fan_out {
+        let mut fan_out = FanOutSettings::new(consumer.clone());
+        fan_out.fall_back_to_polling_after = args.fall_back_to_polling_after_ms.map(Duration::from_millis);
+        settings.retrieval = Retrieval::FanOut(fan_out);
+    }
+    if let Some(bytes) = args.fetch_bytes_max {
+        settings.fetch_bytes_max = bytes;
+    }
     if let Some(max_leases) = args.max_leases {
         settings.max_leases_for_worker = max_leases;
     }

@@ -11,7 +11,7 @@ use kcl_core::{ErrorKind, WorkerSettings};
 use tokio::time::{Instant, sleep};
 
 use super::fleet::{Fleet, faulty_kinesis, faulty_leases, secs, shard_id};
-use super::shown_shards::showing_shards;
+use super::shown::showing_shards;
 
 #[tokio::test(start_paused = true)]
 async fn children_start_soon_though_the_listing_is_two_seconds_late() {

@@ -15,7 +15,7 @@ use kcl_core::worker::Ports;
 use tokio::time::{Instant, sleep};
 
 use super::fleet::{Fleet, faulty_kinesis, secs, shard_id};
-use super::shown_shards::showing_shards;
+use super::shown::showing_shards;
 
 #[tokio::test(start_paused = true)]
 async fn a_listing_that_hangs_does_not_hold_up_a_take_over() {

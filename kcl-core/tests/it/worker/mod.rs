@@ -1,9 +1,13 @@
 //! Whole workers on the in-memory backend, under paused time: what users are promised, one file for each topic.
 
+mod aggregates;
 mod busy_shares;
 mod checkpointing;
 mod commits;
 mod failures;
+mod fan_out;
+mod fetch_ahead;
+mod fetch_memory;
 mod fleet;
 mod hand_over;
 mod herd;
@@ -15,6 +19,7 @@ mod listing;
 mod moved_positions;
 mod namesakes;
 mod ownership;
+mod polling_pace;
 mod positions;
 mod random;
 mod reading;
@@ -22,7 +27,7 @@ mod reasons;
 mod requests;
 mod resharding;
 mod sharing;
-mod shown_shards;
+mod shown;
 mod shutdown;
 mod slow;
 mod stale_reads;

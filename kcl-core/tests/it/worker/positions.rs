@@ -1,6 +1,7 @@
 //! Where a worker starts and goes on.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use kcl_core::WorkerSettings;
@@ -69,24 +70,27 @@ async fn a_restart_goes_on_after_the_checkpoint_whatever_the_initial_position() 
 #[tokio::test(start_paused = true)]
 async fn an_iterator_that_expired_is_replaced_and_nothing_is_skipped() {
     let mut fleet = Fleet::new(1);
-    fleet.put(10);
     let oracle = Arc::clone(&fleet.oracle);
-    // A batch takes longer than an iterator lives.
+    // The first record takes longer than an iterator lives, while the reader has read as far ahead as it may.
     let factory = kcl_core::processor::for_each_record({
         let stream = fleet.stream.clone();
+        let is_first = Arc::new(AtomicBool::new(true));
         move |record| {
             let (oracle, stream) = (Arc::clone(&oracle), stream.clone());
+            let pause = if is_first.swap(false, Ordering::Relaxed) { 400 } else { 0 };
             async move {
-                sleep(Duration::from_secs(60)).await;
+                sleep(Duration::from_secs(pause)).await;
                 oracle.deliver(&kcl_core::model::ShardKey::new(stream, shard_id(0)), &record);
                 Ok(())
             }
         }
     });
     fleet.start_with("a", fleet.settings("a"), fleet.ports(), factory);
-    sleep(Duration::from_secs(30)).await;
-    fleet.put(3);
-    sleep(Duration::from_secs(3_600)).await;
+    for _ in 0..100 {
+        fleet.put(1);
+        sleep(Duration::from_secs(2)).await;
+    }
+    fleet.drain().await;
     assert!(fleet.count_events("ReadFailed") >= 1, "the iterator did expire");
     assert_eq!(fleet.assert_good(), 0);
 }

@@ -1,0 +1,307 @@
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_util::FutureExt;
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::Registration;
+use super::last_read::last_read;
+use crate::error::{Error, ErrorKind, Result};
+use crate::event::{Event, Events};
+use crate::model::{Record, ShardKey};
+use crate::retry::{Retry, RetryDelays, within};
+use crate::stream::fetch_budget::{Room, ShardBudget};
+use crate::stream::page_size::held_bytes;
+use crate::stream::read_position::ReadPosition;
+use crate::stream::{ChildShard, Kinesis, RecordSource, SourceBatch, Subscription, SubscriptionEvent};
+
+/// Subscribing opens a connection, and the service answers with the first frame. No time-out of an SDK covers it.
+const SUBSCRIBE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A consumer may subscribe to a shard once in five seconds; earlier calls fail with `ResourceInUse` (`SubscribeToShard`,
+/// Kinesis API reference). A subscription that has lived for as long has worked.
+const SUBSCRIBE_INTERVAL: Duration = Duration::from_secs(5);
+
+/// While a shard's processor is too far behind, its subscription is left unread for this long, in case it catches up; then
+/// it is given up, which frees what the connection buffers.
+const UNREAD_TIME_MAX: Duration = Duration::from_secs(1);
+
+/// Trouble of the service may last: patient, and never a storm with thousands of shards. The service allows one call a second
+/// for a consumer and shard (`SubscribeToShard`, Kinesis API reference), and jitter takes half.
+const FAILURE_DELAYS: RetryDelays =
+    RetryDelays { initial: Duration::from_secs(2), max: Duration::from_secs(20) };
+
+/// The last owner of a shard gives up its subscription within five seconds.
+const IN_USE_DELAYS: RetryDelays =
+    RetryDelays { initial: Duration::from_secs(2), max: Duration::from_secs(2) };
+
+/// After as many attempts it is not the last owner that holds the subscription, but somebody who goes on.
+const IN_USE_EXPECTED_MAX: u32 = 5;
+
+/// After as many failures in a row, one read by polling tells whether the shard has ended: an emulator may cut
+/// subscriptions there without saying so.
+const FAILURES_BEFORE_LOOK: u32 = 3;
+
+/// Room for an ordinary event: the service pushes some 14 times a second.
+const EVENT_BYTES_MIN: usize = 64 * 1024;
+
+/// Reads a shard with `SubscribeToShard`.
+#[derive(Debug)]
+pub(in crate::stream) struct FanOutSource {
+    kinesis: Arc<dyn Kinesis>,
+    shard: ShardKey,
+    registration: Arc<Registration>,
+    events: Events,
+    failures: Retry,
+    in_use: Retry,
+    position: ReadPosition,
+    open: Option<Open>,
+    subscribe_at: Instant,
+    failing_since: Option<Instant>,
+    /// The largest event of late.
+    event_bytes: usize,
+    shard_end: Option<Vec<ChildShard>>,
+}
+
+#[derive(Debug)]
+struct Open {
+    subscription: Box<dyn Subscription>,
+    opened_at: Instant,
+}
+
+impl FanOutSource {
+    pub(in crate::stream) fn new(
+        kinesis: Arc<dyn Kinesis>,
+        shard: ShardKey,
+        position: ReadPosition,
+        registration: Arc<Registration>,
+        events: Events,
+        seed: u64,
+    ) -> Self {
+        Self {
+            kinesis,
+            shard,
+            registration,
+            events,
+            failures: Retry::new(FAILURE_DELAYS, seed),
+            in_use: Retry::new(IN_USE_DELAYS, seed),
+            position,
+            open: None,
+            subscribe_at: Instant::now(),
+            failing_since: None,
+            event_bytes: EVENT_BYTES_MIN,
+            shard_end: None,
+        }
+    }
+
+    /// How far it has read.
+    pub(in crate::stream) fn position(&self) -> &ReadPosition {
+        &self.position
+    }
+
+    /// Subscribes where another source has come to. The first failure from here on is final, unless an event came before.
+    pub(in crate::stream) async fn resume(&mut self, position: ReadPosition) -> Result<()> {
+        self.position = position;
+        self.subscribe().await
+    }
+
+    /// The next event as a batch; `None` if there is none yet.
+    async fn read(&mut self, room: Room) -> Result<Option<SourceBatch>> {
+        if self.open.is_none() {
+            sleep_until(self.subscribe_at).await;
+            self.subscribe().await?;
+        }
+        let Some(open) = &mut self.open else { return Ok(None) };
+        let silence_max = self.registration.settings().silence_max;
+        let event = timeout(silence_max, open.subscription.next_event()).await;
+        let age = open.opened_at.elapsed();
+        match event {
+            Ok(Ok(Some(event))) => {
+                if age >= SUBSCRIBE_INTERVAL {
+                    self.failures.reset();
+                }
+                self.in_use.reset();
+                self.failing_since = None;
+                return Ok(Some(self.accept(event, room)));
+            }
+            Ok(Ok(None)) => self.close(),
+            Ok(Err(error)) => {
+                self.close();
+                return Err(error);
+            }
+            Err(_) => {
+                self.close();
+                return Err(transient(format!("nothing came from the subscription for {silence_max:?}")));
+            }
+        }
+        if age < SUBSCRIBE_INTERVAL {
+            return Err(transient(format!("the service ended the subscription after {age:?}")));
+        }
+        Ok(None)
+    }
+
+    async fn subscribe(&mut self) -> Result<()> {
+        let consumer = self.registration.arn().await?;
+        let position = self.position.next_start(self.kinesis.now());
+        let opened_at = Instant::now();
+        let call = self.kinesis.subscribe_to_shard(&consumer, &self.shard, &position);
+        match within(SUBSCRIBE_TIMEOUT, "SubscribeToShard", call).await {
+            Ok(subscription) => {
+                self.subscribe_at = opened_at + SUBSCRIBE_INTERVAL;
+                self.open = Some(Open { subscription, opened_at });
+                Ok(())
+            }
+            // The shard, or a consumer that was deregistered?
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                Err(match self.registration.is_missing(&consumer).await {
+                    Ok(true) => transient(format!("{error} The consumer was deregistered by somebody")),
+                    Ok(false) if self.position.distrust_continuation() => {
+                        transient(format!("{error} The place to go on is unknown"))
+                    }
+                    Ok(false) => error,
+                    Err(unclear) => unclear,
+                })
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn close(&mut self) {
+        self.open = None;
+    }
+
+    fn accept(&mut self, event: SubscriptionEvent, mut room: Room) -> SourceBatch {
+        let SubscriptionEvent { mut records, continuation, millis_behind_latest, is_shard_end, children } =
+            event;
+        if let Some(position) = self.position.accept(&mut records) {
+            self.events.emit(&Event::PositionTrimmed { shard: &self.shard, position: &position });
+        }
+        if self.keep_what_fits(&mut records, &mut room) {
+            if is_shard_end {
+                self.shard_end = Some(children);
+            } else {
+                if let Some(number) = continuation {
+                    self.position.continue_after(number);
+                }
+                if records.is_empty() && millis_behind_latest == 0 {
+                    self.position.note_tip(self.kinesis.now());
+                }
+            }
+        }
+        SourceBatch { records, millis_behind_latest, shard_end: self.shard_end.clone(), room: Some(room) }
+    }
+
+    /// Fits the room to the records or, if the budget does not allow it, the records to the room: at least one stays. False
+    /// if some had to go: they are asked for again.
+    fn keep_what_fits(&mut self, records: &mut Vec<Record>, room: &mut Room) -> bool {
+        let bytes = records.iter().map(held_bytes).sum::<usize>();
+        self.event_bytes = bytes.max(self.event_bytes / 8 * 7).max(EVENT_BYTES_MIN);
+        room.try_grow(bytes);
+        if bytes <= room.bytes() {
+            room.shrink(bytes);
+            return true;
+        }
+        let mut kept_bytes = 0;
+        let fits = records.iter().take_while(|record| {
+            kept_bytes += held_bytes(record);
+            kept_bytes <= room.bytes()
+        });
+        let kept = fits.count().max(1);
+        if kept == records.len() {
+            return true;
+        }
+        records.truncate(kept);
+        records.shrink_to_fit();
+        if let Some(last) = records.last() {
+            self.position.set_last(last);
+        }
+        self.close();
+        false
+    }
+
+    /// Waits for room. A subscription that would be left unread for long is given up.
+    async fn room(&mut self, budget: &ShardBudget) -> Room {
+        let mut reserved = pin!(budget.reserve(self.event_bytes, None));
+        if let Some(room) = reserved.as_mut().now_or_never() {
+            return room;
+        }
+        if let Some(_leave) = budget.leave_unread()
+            && let Ok(room) = timeout(UNREAD_TIME_MAX, &mut reserved).await
+        {
+            return room;
+        }
+        self.close();
+        reserved.await
+    }
+
+    /// Decides when to try again, or that trying again is of no use.
+    fn recover(&mut self, error: &Error) -> Result<(), ()> {
+        self.close();
+        if !error.is_retryable() {
+            return Err(());
+        }
+        let now = Instant::now();
+        self.failing_since.get_or_insert(now);
+        let shard = &self.shard;
+        let delay = if error.kind() == ErrorKind::InUse {
+            let expected = self.in_use.next_delay();
+            let failed_attempts = self.in_use.failed_attempts();
+            let delay =
+                if failed_attempts <= IN_USE_EXPECTED_MAX { expected } else { self.failures.next_delay() };
+            self.events.emit(&Event::SubscriptionInUse { shard, failed_attempts, delay });
+            delay
+        } else {
+            let delay = self.failures.next_delay();
+            let failed_attempts = self.failures.failed_attempts();
+            self.events.emit(&Event::ReadFailed { shard, error, failed_attempts, delay });
+            delay
+        };
+        self.subscribe_at = self.subscribe_at.max(now + delay);
+        let patience = self.registration.settings().fall_back_to_polling_after;
+        let is_lasting = |after| self.failing_since.is_some_and(|since| now.duration_since(since) >= after);
+        if patience.is_some_and(is_lasting) { Err(()) } else { Ok(()) }
+    }
+
+    /// The rest of the shard, if subscriptions fail because it has ended.
+    async fn look_for_end(&mut self) -> Option<SourceBatch> {
+        let failed_attempts = self.failures.failed_attempts();
+        if failed_attempts == 0 || !failed_attempts.is_multiple_of(FAILURES_BEFORE_LOOK) {
+            return None;
+        }
+        let position = self.position.clone().next_start(self.kinesis.now());
+        let (mut records, children) = last_read(&*self.kinesis, &self.shard, &position).await?;
+        self.position.accept(&mut records);
+        self.shard_end = Some(children);
+        Some(SourceBatch { records, shard_end: self.shard_end.clone(), ..SourceBatch::default() })
+    }
+}
+
+#[async_trait]
+impl RecordSource for FanOutSource {
+    async fn next_batch(&mut self, budget: &ShardBudget) -> Result<SourceBatch> {
+        if self.shard_end.is_some() {
+            return Ok(SourceBatch { shard_end: self.shard_end.clone(), ..SourceBatch::default() });
+        }
+        loop {
+            let room = self.room(budget).await;
+            match self.read(room).await {
+                Ok(Some(batch)) => return Ok(batch),
+                Ok(None) => {}
+                Err(error) => {
+                    if self.recover(&error).is_err() {
+                        return Err(error);
+                    }
+                    if let Some(batch) = self.look_for_end().await {
+                        return Ok(batch);
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn transient(problem: String) -> Error {
+    Error::new(ErrorKind::Transient, problem)
+}

@@ -1,0 +1,125 @@
+use std::fmt;
+use std::vec;
+
+use super::fetch_budget::Room;
+use super::{ChildShard, GET_RECORDS_MAX};
+use crate::aggregation::Expansion;
+use crate::model::Record;
+
+/// The most user records that a processor gets at once, as many as a page can have Kinesis records. Aggregates of tiny records
+/// hold far more than anybody could keep in memory in their place.
+const BATCH_RECORDS_MAX: usize = GET_RECORDS_MAX as usize;
+
+/// As many it gets however little room the budget has.
+const BATCH_RECORDS_MIN: usize = 100;
+
+/// A page of a shard on its way to the processor.
+pub(crate) struct FetchedBatch {
+    unpacked: Unpacked,
+    /// How far the reader was behind the newest record of the shard, in milliseconds; 0 at the tip.
+    pub(crate) millis_behind_latest: u64,
+    /// At the end of a closed shard, after its last record, the shards that follow.
+    pub(crate) shard_end: Option<Vec<ChildShard>>,
+    /// What the page takes of the budget, until it is dropped: its Kinesis records, and then what is unpacked of them.
+    room: Option<Room>,
+    packed_bytes: usize,
+}
+
+/// The records of a page.
+pub(super) enum Unpacked {
+    /// None of them is an aggregate.
+    Plain(Vec<Record>),
+    /// What each of them is delivered as.
+    Aggregated(vec::IntoIter<Expansion>, Option<Expansion>),
+}
+
+impl FetchedBatch {
+    pub(super) fn new(
+        unpacked: Unpacked,
+        millis_behind_latest: u64,
+        shard_end: Option<Vec<ChildShard>>,
+        mut room: Option<Room>,
+    ) -> Self {
+        let packed_bytes = room.as_ref().map_or(0, Room::bytes) + unpacked.extra_bytes();
+        if let Some(room) = &mut room {
+            room.try_grow(packed_bytes);
+        }
+        Self { unpacked, millis_behind_latest, shard_end, room, packed_bytes }
+    }
+
+    /// The next records for the processor, in order; none once it has them all. It has finished with those before.
+    pub(crate) fn next_records(&mut self) -> Vec<Record> {
+        if let Unpacked::Plain(records) = &mut self.unpacked {
+            return std::mem::take(records);
+        }
+        let wanted = self.unpacked.remaining().min(BATCH_RECORDS_MAX);
+        let records_max = self.grow_for(wanted).clamp(BATCH_RECORDS_MIN, BATCH_RECORDS_MAX);
+        self.unpacked.take(records_max)
+    }
+
+    /// How many of `wanted` user records the budget has room for.
+    fn grow_for(&mut self, wanted: usize) -> usize {
+        let Some(room) = &mut self.room else { return wanted };
+        room.try_grow(self.packed_bytes + wanted * size_of::<Record>());
+        room.bytes().saturating_sub(self.packed_bytes) / size_of::<Record>()
+    }
+
+    /// True if there is nothing in it that a processor or its keeper needs to know.
+    pub(super) fn is_empty(&self) -> bool {
+        let has_records = match &self.unpacked {
+            Unpacked::Plain(records) => !records.is_empty(),
+            Unpacked::Aggregated(expansions, current) => {
+                !expansions.as_slice().is_empty() || current.is_some()
+            }
+        };
+        !has_records && self.shard_end.is_none()
+    }
+}
+
+impl Unpacked {
+    pub(super) fn aggregated(expansions: Vec<Expansion>) -> Self {
+        Self::Aggregated(expansions.into_iter(), None)
+    }
+
+    /// At most how many user records are still to come.
+    fn remaining(&self) -> usize {
+        let remaining = match self {
+            Self::Plain(records) => return records.len(),
+            Self::Aggregated(expansions, current) => {
+                expansions.as_slice().iter().chain(current).map(Expansion::remaining).sum::<u64>()
+            }
+        };
+        usize::try_from(remaining).unwrap_or(usize::MAX)
+    }
+
+    /// The next records, up to `count` of them.
+    fn take(&mut self, count: usize) -> Vec<Record> {
+        let mut records = Vec::with_capacity(self.remaining().min(count));
+        let Self::Aggregated(expansions, current) = self else { return records };
+        while records.len() < count {
+            if current.is_none() {
+                *current = expansions.next();
+            }
+            let Some(expansion) = current else { break };
+            records.extend(expansion.take(count - records.len()));
+            if records.len() < count {
+                *current = None;
+            }
+        }
+        records
+    }
+
+    /// What is held beside the Kinesis records to take them apart.
+    fn extra_bytes(&self) -> usize {
+        match self {
+            Self::Plain(_) => 0,
+            Self::Aggregated(expansions, _) => expansions.len() * size_of::<Expansion>(),
+        }
+    }
+}
+
+impl fmt::Debug for FetchedBatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FetchedBatch").field("shard_end", &self.shard_end).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,46 @@
+use tokio::sync::mpsc;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::fetch_budget::{BATCHES_AHEAD_MAX, ShardBudget};
+use super::fetched_batch::FetchedBatch;
+use super::unpacker::Unpacker;
+use super::{RecordSource, StartPosition};
+use crate::error::Result;
+
+/// Reads a shard in a task of its own, ahead of its processor. Dropping it ends the task.
+#[derive(Debug)]
+pub(crate) struct Fetcher {
+    /// In boxes, since the queue of each idle shard is made of empty places.
+    batches: mpsc::Receiver<Box<Result<FetchedBatch>>>,
+    _task: AbortOnDropHandle<()>,
+}
+
+impl Fetcher {
+    /// Reads `source` from `start` on, as far ahead as `budget` allows.
+    pub(super) fn start(
+        mut source: Box<dyn RecordSource>,
+        budget: ShardBudget,
+        start: StartPosition,
+        unpacker: Unpacker,
+    ) -> Self {
+        // The budget admits no more batches than this, so the reader never waits here; one more is an error, the last.
+        let (sender, batches) = mpsc::channel(BATCHES_AHEAD_MAX + 1);
+        let task = tokio::spawn(async move {
+            loop {
+                let fetched = source.next_batch(&budget).await.map(|batch| unpacker.unpack(batch, &start));
+                let is_last = fetched.as_ref().map_or(true, |batch| batch.shard_end.is_some());
+                // Nobody needs to be woken for the news that there is none.
+                let is_news = fetched.as_ref().map_or(true, |batch| !batch.is_empty());
+                if is_news && sender.send(Box::new(fetched)).await.is_err() || is_last {
+                    return;
+                }
+            }
+        });
+        Self { batches, _task: AbortOnDropHandle::new(task) }
+    }
+
+    /// The next batch, or `None` after the end of the shard or an error. Dropping the future loses nothing.
+    pub(crate) async fn next_batch(&mut self) -> Option<Result<FetchedBatch>> {
+        self.batches.recv().await.map(|batch| *batch)
+    }
+}
