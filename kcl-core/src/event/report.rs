@@ -22,7 +22,7 @@ pub(super) fn log(worker: &WorkerId, event: &Event<'_>) {
         Event::LeaseHandedOver { shard, to } => info!(%worker, %shard, %to, "lease handed over"),
         Event::LeaseRequested { shard, from } => info!(%worker, %shard, %from, "lease asked for"),
         Event::ReleaseFailed { shard, error } => {
-            warn!(%worker, %shard, %error, "release failed, lease left to expire");
+            warn!(%worker, %shard, %error, "release failed, lease left to expire")
         }
         Event::RenewalFailed { shard, error } => warn!(%worker, %shard, %error, "renewal failed"),
         Event::WaitingForParents { shard, unfinished } => {
@@ -48,7 +48,7 @@ pub(super) fn log(worker: &WorkerId, event: &Event<'_>) {
             info!(%worker, %shard, failed_attempts, delay_ms = delay.as_millis(), "shard is still subscribed to by its last owner, will be retried");
         }
         Event::FellBackToPolling { shard, error } => {
-            warn!(%worker, %shard, %error, "shard cannot be subscribed to and is polled");
+            warn!(%worker, %shard, %error, "shard cannot be subscribed to and is polled")
         }
         Event::ReturnedToFanOut { shard } => info!(%worker, %shard, "shard is subscribed to again"),
         Event::ConsumerRegistered { consumer } => info!(%worker, %consumer, "consumer registered"),
@@ -56,12 +56,14 @@ pub(super) fn log(worker: &WorkerId, event: &Event<'_>) {
         Event::BatchProcessed { shard, records, millis_behind_latest } => {
             debug!(%worker, %shard, records, millis_behind_latest, "batch processed");
         }
-        Event::ProcessorFailed { shard, call, error, failed_attempts, delay: Some(delay) } => {
-            warn!(%worker, %shard, call, error, failed_attempts, delay_ms = delay.as_millis(), "processor failed, will be called again");
-        }
-        Event::ProcessorFailed { shard, call, error, delay: None, .. } => {
-            warn!(%worker, %shard, call, error, "processor failed, the shard is given up all the same");
-        }
+        Event::ProcessorFailed { shard, call, error, failed_attempts, delay } => match delay {
+            Some(delay) => {
+                warn!(%worker, %shard, call, error, failed_attempts, delay_ms = delay.as_millis(), "processor failed, will be called again")
+            }
+            None => {
+                warn!(%worker, %shard, call, error, "processor failed, the shard is given up all the same")
+            }
+        },
         Event::ProcessorBusy { shard, call, elapsed } => {
             warn!(%worker, %shard, call, elapsed_s = elapsed.as_secs(), "processor has not returned");
         }

@@ -270,7 +270,9 @@ impl FanOutSource {
         if failed_attempts == 0 || !failed_attempts.is_multiple_of(FAILURES_BEFORE_LOOK) {
             return None;
         }
-        let position = self.position.clone().next_start(self.kinesis.now());
+        let mut position = self.position.clone();
+        position.distrust_continuation();
+        let position = position.next_start(self.kinesis.now());
         let (mut records, children) = last_read(&*self.kinesis, &self.shard, &position).await?;
         self.position.accept(&mut records);
         self.shard_end = Some(children);
