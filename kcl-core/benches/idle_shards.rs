@@ -58,7 +58,7 @@ async fn measure() {
     for _ in 0..3 {
         let before = cpu();
         sleep(MEASURED).await;
-        let share = (cpu() - before).as_secs_f64() / MEASURED.as_secs_f64();
+        let share = cpu().saturating_sub(before).as_secs_f64() / MEASURED.as_secs_f64();
         println!("{SHARDS} idle shards: {} MB resident, {:.1} % of a core", resident_mb(), share * 100.0);
     }
 }

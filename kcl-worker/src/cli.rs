@@ -195,6 +195,9 @@ pub struct RunArgs {
     #[arg(long, value_name = "MS", allow_negative_numbers = true, value_parser = whole_number(FALL_BACKS_MS))]
     #[arg(requires = "fan_out")]
     pub fall_back_to_polling_after_ms: Option<u64>,
+    /// What becomes of user records whose hash key is outside the range of the shard that their aggregate was read from.
+    #[arg(long, value_enum, default_value_t)]
+    pub outside_range: OutsideRangeArg,
     /// How many bytes of records this worker may hold that have been read and not processed. At least 4,194,304; default
     /// 268,435,456.
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole_number(FETCH_BYTES))]
@@ -208,6 +211,18 @@ pub struct RunArgs {
     /// The form of the log on standard error.
     #[arg(long, value_enum, default_value_t)]
     pub log_format: LogFormat,
+}
+
+/// What becomes of user records outside of their shard's range.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum OutsideRangeArg {
+    /// They are delivered: no other shard has them.
+    #[default]
+    Deliver,
+    /// They are left out and counted.
+    Filter,
+    /// The first has its whole aggregate left out, as in the Java KCL, and counted.
+    FilterWhole,
 }
 
 /// The form of the log.

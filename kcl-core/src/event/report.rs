@@ -32,30 +32,6 @@ pub(super) fn log(worker: &WorkerId, event: &Event<'_>) {
         Event::ShardEndedTooEarly { shard } => {
             warn!(%worker, %shard, "the row says that the shard has ended, but it is open: another stream, or an earlier one of this name, used this lease table; use a table of its own");
         }
-        Event::PositionTrimmed { shard, position } => {
-            warn!(%worker, %shard, %position, "retention has passed the checkpoint, records may be lost");
-        }
-        Event::ReadFailed { shard, error, failed_attempts, delay } => {
-            warn!(%worker, %shard, %error, failed_attempts, delay_ms = delay.as_millis(), "read failed, will be retried");
-        }
-        Event::AggregateMalformed { shard, position, malformation, count } => {
-            warn!(%worker, %shard, %position, %malformation, count, "a record begins as an aggregate and is none, delivered as it came");
-        }
-        Event::RecordsLeftOut { shard, count } => {
-            warn!(%worker, %shard, count, "user records outside the shard's hash key range left out, as the settings say");
-        }
-        Event::SubscriptionInUse { shard, failed_attempts, delay } => {
-            info!(%worker, %shard, failed_attempts, delay_ms = delay.as_millis(), "shard is still subscribed to by its last owner, will be retried");
-        }
-        Event::FellBackToPolling { shard, error } => {
-            warn!(%worker, %shard, %error, "shard cannot be subscribed to and is polled");
-        }
-        Event::ReturnedToFanOut { shard } => info!(%worker, %shard, "shard is subscribed to again"),
-        Event::ConsumerRegistered { consumer } => info!(%worker, %consumer, "consumer registered"),
-        Event::ConsumerDeregistered { consumer } => info!(%worker, %consumer, "consumer deregistered"),
-        Event::BatchProcessed { shard, records, millis_behind_latest } => {
-            debug!(%worker, %shard, records, millis_behind_latest, "batch processed");
-        }
         Event::ProcessorFailed { shard, call, error, failed_attempts, delay: Some(delay) } => {
             warn!(%worker, %shard, call, error, failed_attempts, delay_ms = delay.as_millis(), "processor failed, will be called again");
         }
@@ -82,6 +58,47 @@ pub(super) fn log(worker: &WorkerId, event: &Event<'_>) {
         Event::CoordinationFailed { error } => {
             warn!(%worker, %error, "lease coordination failed, will be retried");
         }
+        Event::PositionTrimmed { .. }
+        | Event::ReadFailed { .. }
+        | Event::AggregateMalformed { .. }
+        | Event::RecordsLeftOut { .. }
+        | Event::SubscriptionInUse { .. }
+        | Event::FellBackToPolling { .. }
+        | Event::ReturnedToFanOut { .. }
+        | Event::ConsumerRegistered { .. }
+        | Event::ConsumerDeregistered { .. }
+        | Event::BatchProcessed { .. } => log_reading(worker, event),
+    }
+}
+
+/// What is read, and how.
+fn log_reading(worker: &WorkerId, event: &Event<'_>) {
+    match event {
+        Event::PositionTrimmed { shard, position } => {
+            warn!(%worker, %shard, %position, "retention has passed the checkpoint, records may be lost");
+        }
+        Event::ReadFailed { shard, error, failed_attempts, delay } => {
+            warn!(%worker, %shard, %error, failed_attempts, delay_ms = delay.as_millis(), "read failed, will be retried");
+        }
+        Event::AggregateMalformed { shard, position, malformation, count } => {
+            warn!(%worker, %shard, %position, %malformation, count, "a record begins as an aggregate and is none, delivered as it came");
+        }
+        Event::RecordsLeftOut { shard, count } => {
+            warn!(%worker, %shard, count, "user records outside the shard's hash key range left out, as the settings say");
+        }
+        Event::SubscriptionInUse { shard, failed_attempts, delay } => {
+            info!(%worker, %shard, failed_attempts, delay_ms = delay.as_millis(), "shard is still subscribed to by its last owner, will be retried");
+        }
+        Event::FellBackToPolling { shard, error } => {
+            warn!(%worker, %shard, %error, "shard cannot be subscribed to and is polled");
+        }
+        Event::ReturnedToFanOut { shard } => info!(%worker, %shard, "shard is subscribed to again"),
+        Event::ConsumerRegistered { consumer } => info!(%worker, %consumer, "consumer registered"),
+        Event::ConsumerDeregistered { consumer } => info!(%worker, %consumer, "consumer deregistered"),
+        Event::BatchProcessed { shard, records, millis_behind_latest } => {
+            debug!(%worker, %shard, records, millis_behind_latest, "batch processed");
+        }
+        _ => {}
     }
 }
 

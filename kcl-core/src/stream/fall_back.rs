@@ -11,11 +11,14 @@ use super::{RecordSource, SourceBatch};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, Events};
 use crate::model::ShardKey;
-use crate::retry::{Retry, RetryDelays};
+use crate::retry::{Retry, RetryDelays, within};
 
 /// Each attempt to return interrupts polling for as long as subscribing takes.
 const RETURN_DELAYS: RetryDelays =
     RetryDelays { initial: Duration::from_secs(20), max: Duration::from_secs(300) };
+
+/// An attempt that takes longer has failed: meanwhile nothing is read.
+const RETURN_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Reads a shard by fan-out and, while that does not work, by polling.
 pub(super) struct FallBackSource {
@@ -60,7 +63,8 @@ impl FallBackSource {
         if Instant::now() < self.return_at {
             return;
         }
-        if self.fan_out.resume(polling.position().clone()).await.is_ok() {
+        let resume = self.fan_out.resume(polling.position().clone());
+        if within(RETURN_TIMEOUT, "returning to fan-out", resume).await.is_ok() {
             self.polling = None;
             self.events.emit(&Event::ReturnedToFanOut { shard: &self.shard });
         } else {

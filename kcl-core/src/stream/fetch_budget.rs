@@ -88,7 +88,8 @@ impl ShardBudget {
     pub(crate) async fn reserve(&self, wanted: usize, generous: Option<usize>) -> Room {
         let batch = Arc::clone(&self.batches).acquire_owned().await.ok();
         let budget = &self.floor.budget;
-        let wanted = wanted.min(budget.common_bytes);
+        // Room that needs nearly all of the common half at once may never come.
+        let wanted = wanted.min(budget.common_bytes / 4);
         if let Some(permit) = generous.and_then(|bytes| budget.take_generously(bytes)) {
             return self.room(batch, 0, Some(permit));
         }

@@ -8,9 +8,7 @@ use super::fetch_budget::{Room, ShardBudget};
 use super::kinesis::REQUEST_TIMEOUT;
 use super::page_size::{PageSize, held_bytes};
 use super::read_position::ReadPosition;
-use super::{
-    ChildShard, GetRecordsOutput, Kinesis, PollingSettings, RecordSource, ShardIterator, SourceBatch,
-};
+use super::{GetRecordsOutput, Kinesis, PollingSettings, RecordSource, ShardIterator, SourceBatch};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, Events};
 use crate::model::ShardKey;
@@ -32,7 +30,6 @@ pub(super) struct PollingSource {
     iterator: Option<ShardIterator>,
     page_size: PageSize,
     next_read_at: Instant,
-    shard_end: Option<Vec<ChildShard>>,
 }
 
 impl PollingSource {
@@ -54,7 +51,6 @@ impl PollingSource {
             iterator: None,
             page_size: PageSize::default(),
             next_read_at: Instant::now(),
-            shard_end: None,
         }
     }
 
@@ -97,11 +93,9 @@ impl PollingSource {
         room.try_grow(bytes);
         room.shrink(bytes);
         self.retry.reset();
-        if next.is_none() {
-            self.shard_end = Some(children);
-        }
+        let shard_end = next.is_none().then_some(children);
         self.iterator = next;
-        SourceBatch { records, millis_behind_latest, shard_end: self.shard_end.clone(), room: Some(room) }
+        SourceBatch { records, millis_behind_latest, shard_end, room: Some(room) }
     }
 
     /// Decides when to try again, or that trying again is of no use.
@@ -124,9 +118,6 @@ impl PollingSource {
 #[async_trait]
 impl RecordSource for PollingSource {
     async fn next_batch(&mut self, budget: &ShardBudget) -> Result<SourceBatch> {
-        if self.shard_end.is_some() {
-            return Ok(SourceBatch { shard_end: self.shard_end.clone(), ..SourceBatch::default() });
-        }
         loop {
             sleep_until(self.next_read_at).await;
             let room = budget.reserve(self.page_size.wanted_bytes(), Some(PageSize::generous_bytes())).await;

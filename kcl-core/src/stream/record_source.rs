@@ -15,7 +15,8 @@ pub(super) const CLOCK_MARGIN: Duration = Duration::from_secs(10);
 #[async_trait]
 pub(crate) trait RecordSource: Send {
     /// The next batch. Waits until `budget` has room for it, and as long as pacing and back-off need. Survives throttling,
-    /// expired iterators, lost subscriptions and passing trouble by itself; an error is one that waiting does not mend.
+    /// expired iterators, lost subscriptions and passing trouble by itself; an error is one that waiting does not mend. Not to
+    /// be called again after an error or the end of the shard.
     ///
     /// # To ensure correctness
     /// Every Kinesis record from the starting position on is returned exactly once, in order; the one at the position, too,

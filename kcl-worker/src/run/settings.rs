@@ -2,12 +2,13 @@ use std::time::Duration;
 use std::{env, fs};
 
 use kcl_core::WorkerSettings;
+use kcl_core::aggregation::OutsideRange;
 use kcl_core::model::{StreamId, WorkerId};
 use kcl_core::stream::{FanOutSettings, Retrieval};
 use kcl_core::worker::unique_worker_id;
 
 use crate::Failure;
-use crate::cli::RunArgs;
+use crate::cli::{OutsideRangeArg, RunArgs};
 
 /// The first part of a worker id where nothing names the host.
 const UNNAMED_HOST: &str = "worker";
@@ -44,6 +45,11 @@ pub(super) fn worker_settings(args: &RunArgs) -> Result<WorkerSettings, Failure>
         fan_out.fall_back_to_polling_after = args.fall_back_to_polling_after_ms.map(Duration::from_millis);
         settings.retrieval = Retrieval::FanOut(fan_out);
     }
+    settings.outside_range = match args.outside_range {
+        OutsideRangeArg::Deliver => OutsideRange::Deliver,
+        OutsideRangeArg::Filter => OutsideRange::Filter,
+        OutsideRangeArg::FilterWhole => OutsideRange::FilterWhole,
+    };
     if let Some(bytes) = args.fetch_bytes_max {
         settings.fetch_bytes_max = bytes;
     }

@@ -8,7 +8,7 @@ use super::MemoryKinesisSettings;
 use super::arn::stream_arn;
 use super::consumers::Consumers;
 use super::errors::not_found;
-use super::hash_key::even_ranges;
+use super::even_ranges::even_ranges;
 use super::memory_shard::MemoryShard;
 use super::sequence::ShardNumbering;
 use crate::error::Result;

@@ -8,7 +8,7 @@ mod arn;
 mod clock;
 mod consumers;
 mod errors;
-mod hash_key;
+mod even_ranges;
 mod iterator_token;
 mod limits;
 mod memory_kinesis;

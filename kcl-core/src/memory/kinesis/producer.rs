@@ -2,8 +2,8 @@ use bytes::Bytes;
 
 use super::MemoryKinesis;
 use super::errors::refused;
-use super::hash_key::hash_key_of;
 use super::memory_stream::MemoryStream;
+use crate::aggregation::hash_key_of;
 use crate::error::Result;
 use crate::model::{SequenceNumber, ShardId, StreamId, Timestamp};
 

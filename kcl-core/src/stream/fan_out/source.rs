@@ -15,7 +15,7 @@ use crate::retry::{Retry, RetryDelays, within};
 use crate::stream::fetch_budget::{Room, ShardBudget};
 use crate::stream::page_size::held_bytes;
 use crate::stream::read_position::ReadPosition;
-use crate::stream::{ChildShard, Kinesis, RecordSource, SourceBatch, Subscription, SubscriptionEvent};
+use crate::stream::{Kinesis, RecordSource, SourceBatch, Subscription, SubscriptionEvent};
 
 /// Subscribing opens a connection, and the service answers with the first frame. No time-out of an SDK covers it.
 const SUBSCRIBE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -62,7 +62,6 @@ pub(in crate::stream) struct FanOutSource {
     failing_since: Option<Instant>,
     /// The largest event of late.
     event_bytes: usize,
-    shard_end: Option<Vec<ChildShard>>,
 }
 
 #[derive(Debug)]
@@ -92,7 +91,6 @@ impl FanOutSource {
             subscribe_at: Instant::now(),
             failing_since: None,
             event_bytes: EVENT_BYTES_MIN,
-            shard_end: None,
         }
     }
 
@@ -178,19 +176,15 @@ impl FanOutSource {
         if let Some(position) = self.position.accept(&mut records) {
             self.events.emit(&Event::PositionTrimmed { shard: &self.shard, position: &position });
         }
-        if self.keep_what_fits(&mut records, &mut room) {
-            if is_shard_end {
-                self.shard_end = Some(children);
-            } else {
-                if let Some(number) = continuation {
-                    self.position.continue_after(number);
-                }
-                if records.is_empty() && millis_behind_latest == 0 {
-                    self.position.note_tip(self.kinesis.now());
-                }
-            }
+        let fits = self.keep_what_fits(&mut records, &mut room);
+        if fits && let Some(number) = continuation {
+            self.position.continue_after(number);
         }
-        SourceBatch { records, millis_behind_latest, shard_end: self.shard_end.clone(), room: Some(room) }
+        if records.is_empty() && millis_behind_latest == 0 {
+            self.position.note_tip(self.kinesis.now());
+        }
+        let shard_end = (fits && is_shard_end).then_some(children);
+        SourceBatch { records, millis_behind_latest, shard_end, room: Some(room) }
     }
 
     /// Fits the room to the records or, if the budget does not allow it, the records to the room: at least one stays. False
@@ -270,20 +264,18 @@ impl FanOutSource {
         if failed_attempts == 0 || !failed_attempts.is_multiple_of(FAILURES_BEFORE_LOOK) {
             return None;
         }
-        let position = self.position.clone().next_start(self.kinesis.now());
+        let mut position = self.position.clone();
+        position.distrust_continuation();
+        let position = position.next_start(self.kinesis.now());
         let (mut records, children) = last_read(&*self.kinesis, &self.shard, &position).await?;
         self.position.accept(&mut records);
-        self.shard_end = Some(children);
-        Some(SourceBatch { records, shard_end: self.shard_end.clone(), ..SourceBatch::default() })
+        Some(SourceBatch { records, shard_end: Some(children), ..SourceBatch::default() })
     }
 }
 
 #[async_trait]
 impl RecordSource for FanOutSource {
     async fn next_batch(&mut self, budget: &ShardBudget) -> Result<SourceBatch> {
-        if self.shard_end.is_some() {
-            return Ok(SourceBatch { shard_end: self.shard_end.clone(), ..SourceBatch::default() });
-        }
         loop {
             let room = self.room(budget).await;
             match self.read(room).await {

@@ -1,11 +1,4 @@
-use md5::{Digest, Md5};
-
 use crate::model::HashKeyRange;
-
-/// The hash key of a partition key: its MD5 digest, read as a big-endian number.
-pub(super) fn hash_key_of(partition_key: &str) -> u128 {
-    u128::from_be_bytes(Md5::digest(partition_key).into())
-}
 
 /// The hash key space cut into `count` parts as the service cuts it: equal ones, the last with the remainder.
 pub(super) fn even_ranges(count: u32) -> impl Iterator<Item = HashKeyRange> {
@@ -40,10 +33,5 @@ mod tests {
                 226_854_911_280_625_642_308_916_404_954_512_140_970
             ]
         );
-    }
-
-    #[test]
-    fn the_hash_key_is_the_md5_digest() {
-        assert_eq!(hash_key_of("a"), 0x0cc1_75b9_c0f1_b6a8_31c3_99e2_6977_2661);
     }
 }
