@@ -71,7 +71,8 @@ async fn play(seed: u64, transport: Transport) {
     let what = format!("seed {seed} over {transport:?}");
     assert_eq!(fleet.assert_good(), 0, "{what}");
     assert_eq!(fleet.count_events("LeaseLost"), 0, "{what}");
-    fleet.assert_no_storm_of_connections(&what);
+    // Those that were in trouble, and for each shard one to replace the last of them and one after its move.
+    assert!(fleet.subscribes() <= TROUBLED + 12, "{what}: {:?}", fleet.counts());
     fleet.stop("a").await;
     fleet.stop("b").await;
 }

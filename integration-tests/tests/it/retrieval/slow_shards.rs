@@ -66,7 +66,8 @@ async fn slow_shards_hold_up_nothing(transport: Transport) {
     let backlog = fleet.oracle.outstanding();
     let (oracle, (release, open)) = (Arc::clone(&fleet.oracle), watch::channel(false));
     let of_live = live.clone();
-    let gate = move |_: &ShardKey| Gate { oracle: Arc::clone(&oracle), live: of_live.clone(), open: open.clone() };
+    let gate =
+        move |_: &ShardKey| Gate { oracle: Arc::clone(&oracle), live: of_live.clone(), open: open.clone() };
     let settings = WorkerSettings { fetch_bytes_max: 4 * 1024 * 1024, ..by_fan_out(fleet.settings("a")) };
     fleet.start_with(settings, fleet.ports(), gate);
     until("all shards are subscribed to", || async { fleet.subscribes() > SLOW }).await;

@@ -63,24 +63,26 @@ async fn a_first_frame_that_is_late_costs_nothing() {
     }
 }
 
+async fn begin(transport: Transport, (status, code): (u16, &'static str)) {
+    let mut fleet = WireFleet::over(quick(), transport, 2).await;
+    fleet.front().inject(move |call| match call.nth {
+        0 => WireFault::Refuse(status, code),
+        _ => WireFault::None,
+    });
+    fleet.put(20).await;
+    fleet.start(by_fan_out(fleet.settings("a")));
+    fleet.drain().await;
+    fleet.stop("a").await;
+    assert_eq!(fleet.assert_good(), 0, "{code} over {transport:?}");
+    assert_eq!(fleet.count_events("ConsumerRegistered"), 1);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_begins_although_every_call_fails_at_first() {
-    let begun = async |transport| {
-        for (status, code) in [(500, "InternalFailure"), (503, "ServiceUnavailable"), (400, "LimitExceededException")]
-        {
-            let mut fleet = WireFleet::over(quick(), transport, 2).await;
-            fleet.front().inject(move |call| match call.nth {
-                0 => WireFault::Refuse(status, code),
-                _ => WireFault::None,
-            });
-            fleet.put(20).await;
-            fleet.start(by_fan_out(fleet.settings("a")));
-            fleet.drain().await;
-            fleet.stop("a").await;
-            assert_eq!(fleet.assert_good(), 0, "{code} over {transport:?}");
-            assert_eq!(fleet.count_events("ConsumerRegistered"), 1);
-        }
-    };
-    let [plain, tls] = TRANSPORTS;
-    tokio::join!(begun(plain), begun(tls));
+    let codes = [(500, "InternalFailure"), (503, "ServiceUnavailable"), (400, "LimitExceededException")];
+    let cases =
+        TRANSPORTS.into_iter().flat_map(|transport| codes.map(|code| tokio::spawn(begin(transport, code))));
+    for case in join_all(cases).await {
+        case.unwrap();
+    }
 }

@@ -89,7 +89,10 @@ impl WireFleet {
     pub(super) fn assert_no_storm_of_connections(&self, what: &str) {
         const FOR_OTHER_CALLS: usize = 4;
         let counts = self.counts();
-        assert!(counts.connections <= counts.calls("SubscribeToShard") + FOR_OTHER_CALLS, "{what}: {counts:?}");
+        assert!(
+            counts.connections <= counts.calls("SubscribeToShard") + FOR_OTHER_CALLS,
+            "{what}: {counts:?}"
+        );
     }
 }
 
