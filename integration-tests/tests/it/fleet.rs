@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use kcl_core::lease::{Consistency, Lease};
-use kcl_core::model::{SequenceNumber, ShardId, ShardKey, StreamId, WorkerId};
+use kcl_core::model::{SequenceNumber, Shard, ShardId, ShardKey, StreamId, WorkerId};
 use kcl_core::processor::{Checkpointer, ProcessorError, ProcessorFactory, RecordBatch, RecordProcessor};
 use kcl_core::stream::PollingSettings;
 use kcl_core::testing::DeliveryOracle;
@@ -23,8 +23,46 @@ use crate::backend::{Backend, WAIT_MAX, until};
 /// The keys that records are spread over: enough for several in each shard.
 const KEYS: usize = 20;
 
-pub(crate) struct Fleet {
-    pub(crate) backend: Backend,
+/// Where a fleet's stream and its lease table are.
+pub(crate) trait Service: 'static {
+    /// What a worker of `stream` needs.
+    fn ports(&self, stream: &StreamId) -> Ports;
+
+    /// Puts one record. Returns the shard that took it, and its sequence number.
+    fn put(
+        &self,
+        stream: &StreamId,
+        partition_key: &str,
+        data: &[u8],
+    ) -> impl Future<Output = (ShardId, SequenceNumber)>;
+
+    /// All shards that the stream lists, ordered by id.
+    fn shards(&self, stream: &StreamId) -> impl Future<Output = Vec<Shard>>;
+
+    /// Splits a shard in the middle, and returns its two children.
+    fn split(&self, stream: &StreamId, shard_id: &ShardId) -> impl Future<Output = Vec<Shard>>;
+}
+
+impl Service for Backend {
+    fn ports(&self, stream: &StreamId) -> Ports {
+        Ports { kinesis: self.kinesis(), leases: self.lease_store(stream) }
+    }
+
+    async fn put(&self, stream: &StreamId, partition_key: &str, data: &[u8]) -> (ShardId, SequenceNumber) {
+        self.put(stream, partition_key, data).await
+    }
+
+    async fn shards(&self, stream: &StreamId) -> Vec<Shard> {
+        self.shards(stream).await
+    }
+
+    async fn split(&self, stream: &StreamId, shard_id: &ShardId) -> Vec<Shard> {
+        self.split(stream, shard_id).await
+    }
+}
+
+pub(crate) struct Fleet<S = Backend> {
+    pub(crate) backend: S,
     pub(crate) stream: StreamId,
     pub(crate) oracle: Arc<DeliveryOracle>,
     /// How many records each worker has delivered, repetitions included.
@@ -45,6 +83,13 @@ impl Fleet {
     pub(crate) async fn new(shards: i32) -> Self {
         let backend = Backend::start().await;
         let stream = backend.create_stream(shards).await;
+        Self::on(backend, stream)
+    }
+}
+
+impl<S: Service> Fleet<S> {
+    /// This stream, and no worker.
+    pub(crate) fn on(backend: S, stream: StreamId) -> Self {
         Self {
             backend,
             stream,
@@ -76,7 +121,7 @@ impl Fleet {
     }
 
     pub(crate) fn ports(&self) -> Ports {
-        Ports { kinesis: self.backend.kinesis(), leases: self.backend.lease_store(&self.stream) }
+        self.backend.ports(&self.stream)
     }
 
     /// Starts a worker that tells the oracle what it delivers.
@@ -106,7 +151,7 @@ impl Fleet {
     }
 
     /// A factory of processors that do nothing but tell the oracle.
-    pub(crate) fn recorder(&self, settings: &WorkerSettings) -> impl ProcessorFactory + use<> {
+    pub(crate) fn recorder(&self, settings: &WorkerSettings) -> impl ProcessorFactory + use<S> {
         let (oracle, deliveries) = (Arc::clone(&self.oracle), Arc::clone(&self.deliveries));
         let worker = settings.worker_id.to_string();
         move |_: &ShardKey| Recorder {
@@ -187,8 +232,7 @@ impl Fleet {
 
     /// The lease table; empty before the first worker has made it.
     pub(crate) async fn rows(&self) -> Vec<Lease> {
-        let leases = self.backend.lease_store(&self.stream);
-        leases.list(Consistency::Strong).await.unwrap_or_default()
+        self.ports().leases.list(Consistency::Strong).await.unwrap_or_default()
     }
 
     /// How many records a worker has delivered, repetitions included.
@@ -210,7 +254,7 @@ impl Fleet {
 }
 
 /// What a failed test has to say beyond its assertion.
-impl Drop for Fleet {
+impl<S> Drop for Fleet<S> {
     fn drop(&mut self) {
         if thread::panicking() {
             let events = self.events.lock().map(|events| events.join("\n")).unwrap_or_default();

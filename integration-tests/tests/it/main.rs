@@ -14,5 +14,6 @@ mod lease_rows;
 mod planted_faults;
 #[cfg(unix)]
 mod processes;
+mod retrieval;
 mod tidy;
 mod wire;

@@ -9,4 +9,4 @@ mod mutated_frames;
 mod operations;
 mod service_time;
 mod time;
-mod world;
+pub(crate) mod world;
