@@ -71,6 +71,26 @@ struct Open {
     opened_at: Instant,
 }
 
+impl Open {
+    /// The next event, or `None` at the end. While it waits, nothing of the common half is held for it: a few thousand idle
+    /// shards would have all of that.
+    async fn next_event(
+        &mut self,
+        silence_max: Duration,
+        room: &mut Room,
+    ) -> Result<Option<SubscriptionEvent>> {
+        let mut event = pin!(timeout(silence_max, self.subscription.next_event()));
+        let event = if let Some(event) = event.as_mut().now_or_never() {
+            event
+        } else {
+            room.give_back_common();
+            event.await
+        };
+        let silent = || transient(format!("nothing came from the subscription for {silence_max:?}"));
+        event.unwrap_or_else(|_| Err(silent()))
+    }
+}
+
 impl FanOutSource {
     pub(in crate::stream) fn new(
         kinesis: Arc<dyn Kinesis>,
@@ -108,17 +128,16 @@ impl FanOutSource {
     }
 
     /// The next event as a batch; `None` if there is none yet.
-    async fn read(&mut self, room: Room) -> Result<Option<SourceBatch>> {
+    async fn read(&mut self, mut room: Room) -> Result<Option<SourceBatch>> {
         if self.open.is_none() {
             sleep_until(self.subscribe_at).await;
             self.subscribe().await?;
         }
         let Some(open) = &mut self.open else { return Ok(None) };
-        let silence_max = self.registration.settings().silence_max;
-        let event = timeout(silence_max, open.subscription.next_event()).await;
+        let event = open.next_event(self.registration.settings().silence_max, &mut room).await;
         let age = open.opened_at.elapsed();
         match event {
-            Ok(Ok(Some(event))) => {
+            Ok(Some(event)) => {
                 if age >= SUBSCRIBE_INTERVAL {
                     self.failures.reset();
                 }
@@ -126,14 +145,12 @@ impl FanOutSource {
                 self.failing_since = None;
                 return Ok(Some(self.accept(event, room)));
             }
-            Ok(Ok(None)) => self.close(),
-            Ok(Err(error)) => {
+            Ok(None) => self.close(),
+            Err(error) => {
                 self.close();
-                return Err(error);
-            }
-            Err(_) => {
-                self.close();
-                return Err(transient(format!("nothing came from the subscription for {silence_max:?}")));
+                // The next attempt tells what is gone: the shard, or the consumer.
+                let is_gone = error.kind() == ErrorKind::NotFound;
+                return Err(if is_gone { transient(error.to_string()) } else { error });
             }
         }
         if age < SUBSCRIBE_INTERVAL {
@@ -143,8 +160,9 @@ impl FanOutSource {
     }
 
     async fn subscribe(&mut self) -> Result<()> {
-        let consumer = self.registration.arn().await?;
+        // First: a start at the tip counts from here, even if the consumer cannot be looked up for a while.
         let position = self.position.next_start(self.kinesis.now());
+        let consumer = self.registration.arn().await.map_err(of_consumer)?;
         let opened_at = Instant::now();
         let call = self.kinesis.subscribe_to_shard(&consumer, &self.shard, &position);
         match within(SUBSCRIBE_TIMEOUT, "SubscribeToShard", call).await {
@@ -299,6 +317,14 @@ impl RecordSource for FanOutSource {
                 }
             }
         }
+    }
+}
+
+/// `NotFound` is kept for a shard: one whose consumer is missing may still be polled.
+fn of_consumer(error: Error) -> Error {
+    match error.kind() {
+        ErrorKind::NotFound => Error::new(ErrorKind::Refused, error.to_string()),
+        _ => error,
     }
 }
 
