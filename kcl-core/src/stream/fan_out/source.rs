@@ -193,9 +193,7 @@ impl FanOutSource {
     fn accept(&mut self, event: SubscriptionEvent, mut room: Room) -> SourceBatch {
         let SubscriptionEvent { mut records, continuation, millis_behind_latest, is_shard_end, children } =
             event;
-        if let Some(position) = self.position.accept(&mut records) {
-            self.events.emit(&Event::PositionTrimmed { shard: &self.shard, position: &position });
-        }
+        self.accept_new(&mut records);
         if self.keep_what_fits(&mut records, &mut room) {
             if is_shard_end {
                 self.shard_end = Some(children);
@@ -209,6 +207,13 @@ impl FanOutSource {
             }
         }
         SourceBatch { records, millis_behind_latest, shard_end: self.shard_end.clone(), room: Some(room) }
+    }
+
+    /// Leaves the new ones of `records`, and tells if retention has taken some before them.
+    fn accept_new(&mut self, records: &mut Vec<Record>) {
+        if let Some(position) = self.position.accept(records) {
+            self.events.emit(&Event::PositionTrimmed { shard: &self.shard, position: &position });
+        }
     }
 
     /// Fits the room to the records or, if the budget does not allow it, the records to the room: at least one stays. False
@@ -290,7 +295,7 @@ impl FanOutSource {
         }
         let position = self.position.clone().next_start(self.kinesis.now());
         let (mut records, children) = last_read(&*self.kinesis, &self.shard, &position).await?;
-        self.position.accept(&mut records);
+        self.accept_new(&mut records);
         self.shard_end = Some(children);
         Some(SourceBatch { records, shard_end: self.shard_end.clone(), ..SourceBatch::default() })
     }

@@ -86,3 +86,23 @@ async fn idle_subscriptions_leave_the_common_half_to_those_that_need_it() {
     }
     assert_eq!(fleet.assert_good(), 0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn looking_for_the_end_of_a_shard_that_is_open_reads_little() {
+    let mut fleet = Fleet::new(1);
+    let shown_records = Arc::new(AtomicUsize::new(0));
+    let shown = Arc::clone(&shown_records);
+    let ports = faulty_kinesis(&fleet, |call| match call {
+        KinesisCall::SubscribeToShard(..) => Fault::Fail(ErrorKind::Transient),
+        _ => Fault::None,
+    });
+    let ports = showing_records(ports, move |records: Vec<Record>| {
+        shown.fetch_add(records.len(), Ordering::Relaxed);
+        records
+    });
+    fleet.put(5_000);
+    fleet.start_with("a", settings(&fleet, "a", by_name()), ports, fleet.recorder());
+    sleep(secs(300)).await;
+    let shown_records = shown_records.load(Ordering::Relaxed);
+    assert!((1..=1_000).contains(&shown_records), "{shown_records} records read for nothing");
+}
