@@ -184,6 +184,11 @@ impl Room {
         }
     }
 
+    /// Gives back what is not of the shard's own floor: nothing is held yet, and for an unknown time.
+    pub(crate) fn give_back_common(&mut self) {
+        self.of_common = None;
+    }
+
     /// Gives back what is more than `bytes`.
     pub(crate) fn shrink(&mut self, bytes: usize) {
         let excess = self.bytes().saturating_sub(bytes);

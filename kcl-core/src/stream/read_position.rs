@@ -76,9 +76,14 @@ impl ReadPosition {
         self.continuation = None;
     }
 
-    /// The service says that everything up to `number` has been returned.
+    /// The service says that everything up to `number` has been returned. Not believed of the very record at which reading
+    /// starts: until that has come, a part of it may be still to come.
     pub(super) fn continue_after(&mut self, number: SequenceNumber) {
-        if !self.has_read(&number) {
+        let last = match &self.read_to {
+            ReadTo::Start(StartPosition::After(last)) | ReadTo::Record(last) => Some(&last.sequence_number),
+            ReadTo::Start(_) => None,
+        };
+        if last.into_iter().chain(&self.continuation).all(|place| number > *place) {
             self.continuation = Some(number);
         }
     }

@@ -70,6 +70,26 @@ struct Open {
     opened_at: Instant,
 }
 
+impl Open {
+    /// The next event, or `None` at the end. While it waits, nothing of the common half is held for it: a few thousand idle
+    /// shards would have all of that.
+    async fn next_event(
+        &mut self,
+        silence_max: Duration,
+        room: &mut Room,
+    ) -> Result<Option<SubscriptionEvent>> {
+        let mut event = pin!(timeout(silence_max, self.subscription.next_event()));
+        let event = if let Some(event) = event.as_mut().now_or_never() {
+            event
+        } else {
+            room.give_back_common();
+            event.await
+        };
+        let silent = || transient(format!("nothing came from the subscription for {silence_max:?}"));
+        event.unwrap_or_else(|_| Err(silent()))
+    }
+}
+
 impl FanOutSource {
     pub(in crate::stream) fn new(
         kinesis: Arc<dyn Kinesis>,
@@ -106,17 +126,16 @@ impl FanOutSource {
     }
 
     /// The next event as a batch; `None` if there is none yet.
-    async fn read(&mut self, room: Room) -> Result<Option<SourceBatch>> {
+    async fn read(&mut self, mut room: Room) -> Result<Option<SourceBatch>> {
         if self.open.is_none() {
             sleep_until(self.subscribe_at).await;
             self.subscribe().await?;
         }
         let Some(open) = &mut self.open else { return Ok(None) };
-        let silence_max = self.registration.settings().silence_max;
-        let event = timeout(silence_max, open.subscription.next_event()).await;
+        let event = open.next_event(self.registration.settings().silence_max, &mut room).await;
         let age = open.opened_at.elapsed();
         match event {
-            Ok(Ok(Some(event))) => {
+            Ok(Some(event)) => {
                 if age >= SUBSCRIBE_INTERVAL {
                     self.failures.reset();
                 }
@@ -124,14 +143,12 @@ impl FanOutSource {
                 self.failing_since = None;
                 return Ok(Some(self.accept(event, room)));
             }
-            Ok(Ok(None)) => self.close(),
-            Ok(Err(error)) => {
+            Ok(None) => self.close(),
+            Err(error) => {
                 self.close();
-                return Err(error);
-            }
-            Err(_) => {
-                self.close();
-                return Err(transient(format!("nothing came from the subscription for {silence_max:?}")));
+                // The next attempt tells what is gone: the shard, or the consumer.
+                let is_gone = error.kind() == ErrorKind::NotFound;
+                return Err(if is_gone { transient(error.to_string()) } else { error });
             }
         }
         if age < SUBSCRIBE_INTERVAL {
@@ -141,8 +158,9 @@ impl FanOutSource {
     }
 
     async fn subscribe(&mut self) -> Result<()> {
-        let consumer = self.registration.arn().await?;
+        // First: a start at the tip counts from here, even if the consumer cannot be looked up for a while.
         let position = self.position.next_start(self.kinesis.now());
+        let consumer = self.registration.arn().await.map_err(of_consumer)?;
         let opened_at = Instant::now();
         let call = self.kinesis.subscribe_to_shard(&consumer, &self.shard, &position);
         match within(SUBSCRIBE_TIMEOUT, "SubscribeToShard", call).await {
@@ -173,9 +191,7 @@ impl FanOutSource {
     fn accept(&mut self, event: SubscriptionEvent, mut room: Room) -> SourceBatch {
         let SubscriptionEvent { mut records, continuation, millis_behind_latest, is_shard_end, children } =
             event;
-        if let Some(position) = self.position.accept(&mut records) {
-            self.events.emit(&Event::PositionTrimmed { shard: &self.shard, position: &position });
-        }
+        self.accept_new(&mut records);
         let fits = self.keep_what_fits(&mut records, &mut room);
         if fits && let Some(number) = continuation {
             self.position.continue_after(number);
@@ -185,6 +201,13 @@ impl FanOutSource {
         }
         let shard_end = (fits && is_shard_end).then_some(children);
         SourceBatch { records, millis_behind_latest, shard_end, room: Some(room) }
+    }
+
+    /// Leaves the new ones of `records`, and tells if retention has taken some before them.
+    fn accept_new(&mut self, records: &mut Vec<Record>) {
+        if let Some(position) = self.position.accept(records) {
+            self.events.emit(&Event::PositionTrimmed { shard: &self.shard, position: &position });
+        }
     }
 
     /// Fits the room to the records or, if the budget does not allow it, the records to the room: at least one stays. False
@@ -268,7 +291,7 @@ impl FanOutSource {
         position.distrust_continuation();
         let position = position.next_start(self.kinesis.now());
         let (mut records, children) = last_read(&*self.kinesis, &self.shard, &position).await?;
-        self.position.accept(&mut records);
+        self.accept_new(&mut records);
         Some(SourceBatch { records, shard_end: Some(children), ..SourceBatch::default() })
     }
 }
@@ -291,6 +314,14 @@ impl RecordSource for FanOutSource {
                 }
             }
         }
+    }
+}
+
+/// `NotFound` is kept for a shard: one whose consumer is missing may still be polled.
+fn of_consumer(error: Error) -> Error {
+    match error.kind() {
+        ErrorKind::NotFound => Error::new(ErrorKind::Refused, error.to_string()),
+        _ => error,
     }
 }
 

@@ -195,3 +195,14 @@ fn a_position_that_retention_has_passed_is_told_once() {
     position.next_start(arrival(5));
     assert_eq!(position.accept(&mut vec![record(5)]), None);
 }
+
+#[test]
+fn a_place_named_before_the_record_that_may_be_processed_in_part_has_come_does_not_skip_it() {
+    let at = RecordPosition { sequence_number: number(20), sub_sequence_number: 7 };
+    let mut position = ReadPosition::new(StartPosition::After(at));
+    position.next_start(arrival(5));
+    position.continue_after(number(20));
+    let mut records = vec![record(2), record(3)];
+    assert_eq!(position.accept(&mut records), None);
+    assert_eq!(records.len(), 2);
+}

@@ -13,11 +13,11 @@ use tokio::time::{Instant, sleep};
 use super::fleet::{Fleet, faulty_kinesis, secs, shard_id};
 use super::random::Random;
 
-fn by_name() -> FanOutSettings {
+pub(super) fn by_name() -> FanOutSettings {
     FanOutSettings::new(FanOutConsumer::Named("billing".to_owned()))
 }
 
-fn settings(fleet: &Fleet, name: &str, fan_out: FanOutSettings) -> WorkerSettings {
+pub(super) fn settings(fleet: &Fleet, name: &str, fan_out: FanOutSettings) -> WorkerSettings {
     WorkerSettings { retrieval: Retrieval::FanOut(fan_out), ..fleet.settings(name) }
 }
 

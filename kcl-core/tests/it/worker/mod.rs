@@ -6,6 +6,7 @@ mod checkpointing;
 mod commits;
 mod failures;
 mod fan_out;
+mod fan_out_hindered;
 mod fetch_ahead;
 mod fetch_memory;
 mod fleet;
