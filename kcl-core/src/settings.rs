@@ -71,8 +71,8 @@ pub struct WorkerSettings {
     /// How shards are polled.
     pub polling: PollingSettings,
     /// How many bytes of records all shards of this worker together may hold that have been read and not processed. One half
-    /// is for whoever needs it, the other is divided evenly, so that shards whose processors are slow keep no other from
-    /// being read. Default 256 MiB; at least 4 MiB.
+    /// is for whoever needs it, though no shard takes more than is left for others; the other is divided evenly, so that
+    /// shards whose processors are slow keep no other from being read. Default 256 MiB; at least 4 MiB.
     pub fetch_bytes_max: usize,
     /// The delays between calls of a processor that fails. Default from 200 ms to 30 s.
     pub processor_retry: RetryDelays,

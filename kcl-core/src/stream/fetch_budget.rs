@@ -20,8 +20,9 @@ const FLOORS_MIN: usize = 1_024;
 
 /// How many bytes of records all shards of a worker together may hold that their processors have not finished.
 ///
-/// One half is common: whoever needs it takes it, first come, first served. The other half is divided evenly into floors,
-/// one for each shard. So a shard whose processor is slow may exhaust the common half, and keeps nobody else from reading.
+/// One half is common: whoever needs it takes it, but a shard that holds some takes more only while as much is left for
+/// others. So of n shards whose processors are slow none holds more than all others may have together, and one part in n + 1
+/// stays. The other half is divided evenly into floors, one for each shard, so that none is ever without.
 ///
 /// Invariant: up to 1,024 shards hold no more than the budget, but for records that turn out larger than the reader of a
 /// page had reason to expect. Of more shards, those that fill their floors while others are still to join may hold
@@ -50,8 +51,12 @@ impl FetchBudget {
     /// The part of one more shard.
     pub(crate) fn join(self: &Arc<Self>) -> ShardBudget {
         self.shards.fetch_add(1, Ordering::Relaxed);
-        let floor =
-            Arc::new(Floor { budget: Arc::clone(self), held: AtomicUsize::new(0), freed: Notify::new() });
+        let floor = Arc::new(Floor {
+            budget: Arc::clone(self),
+            held: AtomicUsize::new(0),
+            common_units: AtomicUsize::new(0),
+            freed: Notify::new(),
+        });
         ShardBudget { floor, batches: Arc::new(Semaphore::new(BATCHES_AHEAD_MAX)) }
     }
 
@@ -78,6 +83,9 @@ pub(crate) struct ShardBudget {
 struct Floor {
     budget: Arc<FetchBudget>,
     held: AtomicUsize,
+    /// What the shard holds of the common half.
+    common_units: AtomicUsize,
+    /// Told whenever something of either half comes back from this shard.
     freed: Notify,
 }
 
@@ -100,7 +108,9 @@ impl ShardBudget {
             if free >= wanted {
                 return self.room(batch, free, None);
             }
-            if let Ok(permit) = Arc::clone(&budget.common).try_acquire_many_owned(units(wanted)) {
+            if self.floor.leaves_enough(wanted)
+                && let Ok(permit) = Arc::clone(&budget.common).try_acquire_many_owned(units(wanted))
+            {
                 return self.room(batch, 0, Some(permit));
             }
             if free > 0 && free >= budget.floor_bytes() / 2 {
@@ -109,7 +119,8 @@ impl ShardBudget {
             select! {
                 biased;
                 () = freed => {}
-                permit = Arc::clone(&budget.common).acquire_many_owned(units(wanted)) => {
+                // A shard that holds some has batches ahead, and gets room when they are processed.
+                permit = Arc::clone(&budget.common).acquire_many_owned(units(wanted)), if self.floor.has_no_common() => {
                     return self.room(batch, 0, permit.ok());
                 }
             }
@@ -128,6 +139,7 @@ impl ShardBudget {
         of_common: Option<OwnedSemaphorePermit>,
     ) -> Room {
         self.floor.held.fetch_add(of_floor, Ordering::Relaxed);
+        self.floor.note_taken(of_common.as_ref());
         Room { _batch: batch, of_floor, floor: Arc::clone(&self.floor), of_common }
     }
 }
@@ -137,7 +149,26 @@ impl Floor {
         self.budget.floor_bytes().saturating_sub(self.held.load(Ordering::Relaxed))
     }
 
-    fn give_back(&self, bytes: usize) {
+    fn has_no_common(&self) -> bool {
+        self.common_units.load(Ordering::Relaxed) == 0
+    }
+
+    /// True if the shard, once it has taken `bytes` of the common half, has left as much as it held before.
+    fn leaves_enough(&self, bytes: usize) -> bool {
+        let left = self.budget.common.available_permits().checked_sub(bytes.div_ceil(UNIT_BYTES));
+        left.is_some_and(|left| self.common_units.load(Ordering::Relaxed) <= left)
+    }
+
+    fn note_taken(&self, common: Option<&OwnedSemaphorePermit>) {
+        let units = common.map_or(0, OwnedSemaphorePermit::num_permits);
+        self.common_units.fetch_add(units, Ordering::Relaxed);
+    }
+
+    /// Whoever is woken by this finds both parts free.
+    fn give_back(&self, bytes: usize, common: Option<OwnedSemaphorePermit>) {
+        let units = common.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
+        drop(common);
+        self.common_units.fetch_sub(units, Ordering::Relaxed);
         self.held.fetch_sub(bytes, Ordering::Relaxed);
         self.freed.notify_one();
     }
@@ -177,6 +208,7 @@ impl Room {
         let wanted =
             units(missing - of_floor).min(u32::try_from(common.available_permits()).unwrap_or(u32::MAX));
         if let Ok(more) = Arc::clone(common).try_acquire_many_owned(wanted) {
+            self.floor.note_taken(Some(&more));
             match &mut self.of_common {
                 Some(permit) => permit.merge(more),
                 None => self.of_common = Some(more),
@@ -186,7 +218,7 @@ impl Room {
 
     /// Gives back what is not of the shard's own floor: nothing is held yet, and for an unknown time.
     pub(crate) fn give_back_common(&mut self) {
-        self.of_common = None;
+        self.floor.give_back(0, self.of_common.take());
     }
 
     /// Gives back what is more than `bytes`.
@@ -194,15 +226,15 @@ impl Room {
         let excess = self.bytes().saturating_sub(bytes);
         let of_floor = excess.min(self.of_floor);
         self.of_floor -= of_floor;
-        self.floor.give_back(of_floor);
         let spare_units = (excess - of_floor) / UNIT_BYTES;
-        drop(self.of_common.as_mut().and_then(|permit| permit.split(spare_units)));
+        let of_common = self.of_common.as_mut().and_then(|permit| permit.split(spare_units));
+        self.floor.give_back(of_floor, of_common);
     }
 }
 
 impl Drop for Room {
     fn drop(&mut self) {
-        self.floor.give_back(self.of_floor);
+        self.floor.give_back(self.of_floor, self.of_common.take());
     }
 }
 
@@ -211,120 +243,4 @@ fn units(bytes: usize) -> u32 {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use futures_util::FutureExt;
-    use tokio::time::timeout;
-
-    use super::*;
-
-    const KIB: usize = 1024;
-
-    /// A budget of 10 MiB for all, and 10 KiB for each.
-    const BUDGET: usize = 20 * 1024 * KIB;
-
-    /// All the room that a shard gets without waiting, in steps of `wanted`.
-    fn hoard(shard: &ShardBudget, wanted: usize) -> Vec<Room> {
-        std::iter::from_fn(|| shard.reserve(wanted, None).now_or_never())
-            .map(|mut room| {
-                room.shrink(wanted);
-                room
-            })
-            .collect()
-    }
-
-    fn bytes(rooms: &[Room]) -> usize {
-        rooms.iter().map(Room::bytes).sum()
-    }
-
-    #[test]
-    fn shards_whose_processors_stopped_hold_the_budget_and_leave_the_floors_of_others() {
-        let budget = FetchBudget::new(BUDGET);
-        let shards: Vec<ShardBudget> = (0..5).map(|_| budget.join()).collect();
-        let greedy: Vec<_> = shards[..4].iter().map(|shard| hoard(shard, 1_024 * KIB)).collect();
-        let held = greedy.iter().map(|rooms| bytes(rooms)).sum::<usize>();
-        assert_eq!(held, 10 * 1_024 * KIB + 4 * 10 * KIB, "all but the floor of the one that holds nothing");
-        assert_eq!(bytes(&hoard(&shards[4], 5 * KIB)), 10 * KIB);
-    }
-
-    #[test]
-    fn no_shard_holds_more_batches_than_it_may() {
-        let budget = FetchBudget::new(BUDGET);
-        let shard = budget.join();
-        assert_eq!(hoard(&shard, 1).len(), BATCHES_AHEAD_MAX);
-    }
-
-    #[test]
-    fn a_batch_larger_than_expected_takes_what_is_left_and_no_more() {
-        let budget = FetchBudget::new(BUDGET);
-        let shard = budget.join();
-        let mut room = shard.reserve(5 * KIB, None).now_or_never().unwrap();
-        room.shrink(5 * KIB);
-        room.try_grow(BUDGET);
-        assert_eq!(room.bytes(), BUDGET / 2 + 10 * KIB);
-        assert!(shard.reserve(KIB, None).now_or_never().is_none());
-        room.shrink(40 * KIB);
-        assert_eq!(room.bytes(), 40 * KIB);
-        assert!(shard.reserve(BUDGET / 4, None).now_or_never().is_some());
-    }
-
-    #[test]
-    fn a_page_is_generous_only_while_the_common_half_is_nearly_unused() {
-        let budget = FetchBudget::new(BUDGET);
-        let shard = budget.join();
-        let generous = Some(BUDGET / 8);
-        let first = shard.reserve(KIB, generous).now_or_never().unwrap();
-        let second = shard.reserve(KIB, generous).now_or_never().unwrap();
-        let third = shard.reserve(KIB, generous).now_or_never().unwrap();
-        let sizes = [&first, &second, &third].map(Room::bytes);
-        assert_eq!(sizes, [BUDGET / 8, BUDGET / 8, 10 * KIB]);
-    }
-
-    #[test]
-    fn more_shards_have_smaller_floors() {
-        let budget = FetchBudget::new(BUDGET);
-        let shards: Vec<ShardBudget> = (0..4 * FLOORS_MIN).map(|_| budget.join()).collect();
-        assert_eq!(shards[0].floor.free(), 2_560);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn who_waits_is_woken_by_room_of_its_own_and_by_common_room() {
-        let budget = FetchBudget::new(BUDGET);
-        let (one, other) = (budget.join(), budget.join());
-        let mut of_one = hoard(&one, 1_024 * KIB);
-        let mut of_other = hoard(&other, 6 * KIB);
-        assert!(other.reserve(6 * KIB, None).now_or_never().is_none(), "{}", bytes(&of_other));
-        let waiting = tokio::spawn(async move { (other.reserve(6 * KIB, None).await.bytes(), other) });
-        tokio::task::yield_now().await;
-        of_other.clear();
-        let got = timeout(Duration::from_secs(1), waiting).await;
-        let (got, other) = got.unwrap().unwrap();
-        assert_eq!(got, 10 * KIB, "its floor");
-        let _floor = hoard(&other, 10 * KIB);
-        let waiting = tokio::spawn(async move { other.reserve(100 * KIB, None).await.bytes() });
-        tokio::task::yield_now().await;
-        of_one.pop();
-        of_one.pop();
-        let got = timeout(Duration::from_secs(1), waiting).await;
-        assert_eq!(got.unwrap().unwrap(), 100 * KIB, "of the common half");
-    }
-
-    #[test]
-    fn everything_comes_back() {
-        let budget = FetchBudget::new(BUDGET);
-        for wanted in [KIB, 3 * KIB + 17, 77 * KIB, 2 * BUDGET] {
-            let shards = [budget.join(), budget.join()];
-            for shard in &shards {
-                let mut rooms = hoard(shard, wanted);
-                for room in &mut rooms {
-                    room.try_grow(2 * wanted);
-                    room.shrink(wanted / 2);
-                }
-            }
-            assert_eq!(shards.each_ref().map(|shard| shard.floor.free()), [10 * KIB; 2]);
-            assert_eq!(budget.common.available_permits() * UNIT_BYTES, budget.common_bytes);
-        }
-        assert_eq!(budget.shards.load(Ordering::Relaxed), 0);
-    }
-}
+mod tests;

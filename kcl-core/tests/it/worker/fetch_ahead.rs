@@ -172,3 +172,31 @@ async fn a_subscription_that_would_be_left_unread_is_given_up_and_resumed() {
     assert_eq!(fleet.count_events("ReadFailed"), 0);
     assert_eq!(fleet.assert_good(), 0);
 }
+
+/// A shard may be written 1,000 records of 1 kB a second.
+#[tokio::test(start_paused = true)]
+async fn a_busy_shard_keeps_up_next_to_one_whose_processor_hangs() {
+    for retrieval in both_ways() {
+        let mut fleet = Fleet::new(2);
+        let is_shut = Arc::new(AtomicBool::new(true));
+        let settings = WorkerSettings { retrieval, fetch_bytes_max: 64 * MIB, ..fleet.settings("a") };
+        let factory = gate(&fleet, &is_shut);
+        fleet.start_with("a", settings, fleet.ports(), factory);
+        let backlog = Bytes::from(vec![b'.'; 100_000]);
+        for _ in 0..4_000 {
+            fleet.kinesis.put_record(&fleet.stream, "backlog", Some(0), backlog.clone()).unwrap();
+        }
+        sleep(secs(100)).await;
+        let data = Bytes::from(vec![b'.'; 1_000]);
+        for _ in 0..20 {
+            for _ in 0..1_000 {
+                let put = fleet.kinesis.put_record(&fleet.stream, "busy", Some(u128::MAX), data.clone());
+                let put = put.unwrap();
+                fleet.oracle.put("busy", &put.shard_id, &put.sequence_number);
+            }
+            sleep(secs(1)).await;
+        }
+        let outstanding = fleet.oracle.outstanding();
+        assert!(outstanding < 3_000, "{outstanding} records behind");
+    }
+}
