@@ -1,14 +1,17 @@
-//! How long a record takes from its put to the call of the processor, by fan-out at 1,000 records a second, each in a frame of
-//! its own; and the same to a bare loop over the SDK's subscription. The difference is what the framework adds.
+//! How long a record takes by fan-out at 1,000 records a second, each in a frame of its own: from its put to a bare loop over the
+//! SDK's subscription; from its put to the call of the processor; and of that, from the moment when the adapter has
+//! the event, which is what the framework adds to the SDK.
 //!
 //! Service and reader are threads of one process, so that one clock times both ends.
 
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot run ends as a test does")]
 #![expect(clippy::disallowed_methods, reason = "what is measured is real time, across threads")]
 
+use std::collections::VecDeque;
 use std::future::pending;
-use std::sync::Arc;
+use std::iter::repeat_n;
 use std::sync::mpsc::{self, Sender};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -25,9 +28,13 @@ use kcl_core::aws::{AwsKinesis, kinesis_client};
 use kcl_core::memory::{
     MemoryFanOutSettings, MemoryKinesis, MemoryKinesisLimits, MemoryKinesisSettings, MemoryLeaseStore,
 };
-use kcl_core::model::{ConsumerArn, ShardKey, StreamId, WorkerId};
+use kcl_core::model::{ConsumerArn, ShardKey, StreamArn, StreamId, Timestamp, WorkerId};
 use kcl_core::processor::{Checkpointer, ProcessorError, RecordBatch, RecordProcessor};
-use kcl_core::stream::{FanOutConsumer, FanOutSettings, Kinesis, Retrieval};
+use kcl_core::stream::{
+    ConsumerDescription, ConsumerRef, FanOutConsumer, FanOutSettings, GetRecordsOutput, IteratorPosition,
+    Kinesis, Retrieval, ShardIterator, ShardPage, ShardPageRequest, StreamDescription, Subscription,
+    SubscriptionEvent,
+};
 use kcl_core::worker::{Ports, Worker};
 use tokio::runtime;
 use tokio::time::{MissedTickBehavior, interval, sleep};
@@ -47,23 +54,24 @@ const ROUNDS: usize = 3;
 const NANOS_PER_MICRO: u128 = 1_000;
 
 fn main() {
-    println!("{:18} | {:>9} | {:>9} | {:>9}", "microseconds to", "p50", "p99", "max");
+    println!("microseconds | over  | {:>9} | {:>9} | {:>9}", "p50", "p99", "max");
     for _ in 0..ROUNDS {
         for transport in [Transport::Plain, Transport::Tls] {
-            print_row(&format!("SDK, {transport:?}"), measure(transport, |scene| block_on(sdk(scene))));
-            print_row(
-                &format!("handler, {transport:?}"),
-                measure(transport, |scene| block_on(worker(scene))),
-            );
+            print_row("SDK", transport, measure(transport, |scene| block_on(sdk(scene))));
+            let delays = measure(transport, |scene| block_on(worker(scene)));
+            let (whole, ours) = delays.into_iter().unzip();
+            print_row("handler", transport, whole);
+            print_row("of that ours", transport, ours);
         }
     }
 }
 
-fn print_row(name: &str, mut delays: Vec<u128>) {
+fn print_row(to: &str, transport: Transport, mut delays: Vec<u128>) {
     delays.drain(..WARM_UP);
     delays.sort_unstable();
     let [p50, p99, max] = [delays.len() / 2, delays.len() / 100 * 99, delays.len() - 1].map(|at| delays[at]);
-    println!("{name:18} | {p50:9} | {p99:9} | {max:9}");
+    let over = format!("{transport:?}");
+    println!("{to:12} | {over:5} | {p50:9} | {p99:9} | {max:9}");
 }
 
 /// What a reader needs to know.
@@ -107,7 +115,7 @@ fn block_on<F: Future>(future: F) -> F::Output {
 }
 
 /// The delays that a reader sees, in the order of the records.
-fn measure(transport: Transport, read: fn(Scene) -> Vec<u128>) -> Vec<u128> {
+fn measure<D>(transport: Transport, read: fn(Scene) -> Vec<D>) -> Vec<D> {
     let (begun, scene) = mpsc::channel();
     let (end, ended) = tokio::sync::oneshot::channel::<()>();
     let service = thread::spawn(move || {
@@ -172,11 +180,13 @@ async fn sdk(scene: Scene) -> Vec<u128> {
     delays
 }
 
-/// By a worker with the default settings.
-async fn worker(scene: Scene) -> Vec<u128> {
+/// By a worker with the default settings: the whole delay, and the framework's part of it.
+async fn worker(scene: Scene) -> Vec<(u128, u128)> {
     let pem = scene.pem.clone();
-    let kinesis =
+    let adapter =
         AwsKinesis::new(scene.client()).with_subscription_http_clients(move || trusting(pem.as_deref()));
+    let arrivals = Arrivals::default();
+    let kinesis = Stamping { adapter, arrivals: Arc::clone(&arrivals) };
     let ports = Ports { kinesis: Arc::new(kinesis), leases: Arc::new(MemoryLeaseStore::default()) };
     let fan_out = FanOutSettings::new(FanOutConsumer::Arn(scene.consumer.clone()));
     let settings = WorkerSettings {
@@ -185,7 +195,11 @@ async fn worker(scene: Scene) -> Vec<u128> {
     };
     let scene = Arc::new(scene);
     let (sender, mut delays) = tokio::sync::mpsc::channel(WARM_UP + RECORDS);
-    let stopwatch = move |_: &ShardKey| Stopwatch { scene: Arc::clone(&scene), delays: sender.clone() };
+    let stopwatch = move |_: &ShardKey| Stopwatch {
+        scene: Arc::clone(&scene),
+        arrivals: Arc::clone(&arrivals),
+        delays: sender.clone(),
+    };
     let worker = tokio::spawn(Worker::new(settings, ports, stopwatch).run(pending()));
     let mut seen = Vec::with_capacity(WARM_UP + RECORDS);
     while seen.len() < WARM_UP + RECORDS {
@@ -195,17 +209,98 @@ async fn worker(scene: Scene) -> Vec<u128> {
     seen
 }
 
+/// When the adapter had each record that the processor has not had, in their order.
+type Arrivals = Arc<Mutex<VecDeque<Instant>>>;
+
 struct Stopwatch {
     scene: Arc<Scene>,
-    delays: tokio::sync::mpsc::Sender<u128>,
+    arrivals: Arrivals,
+    delays: tokio::sync::mpsc::Sender<(u128, u128)>,
 }
 
 #[async_trait]
 impl RecordProcessor for Stopwatch {
     async fn process_records(&mut self, batch: &RecordBatch, _: &Checkpointer) -> Result<(), ProcessorError> {
         for record in &batch.records {
-            self.delays.send(self.scene.delay(&record.data)).await?;
+            let arrived = self.arrivals.lock().unwrap().pop_front().unwrap();
+            self.delays.send((self.scene.delay(&record.data), arrived.elapsed().as_micros())).await?;
         }
         Ok(())
+    }
+}
+
+/// The adapter, whose events are noted as they come.
+#[derive(Debug)]
+struct Stamping {
+    adapter: AwsKinesis,
+    arrivals: Arrivals,
+}
+
+#[derive(Debug)]
+struct StampingSubscription {
+    events: Box<dyn Subscription>,
+    arrivals: Arrivals,
+}
+
+#[async_trait]
+impl Subscription for StampingSubscription {
+    async fn next_event(&mut self) -> kcl_core::Result<Option<SubscriptionEvent>> {
+        let event = self.events.next_event().await?;
+        let records = event.as_ref().map_or(0, |event| event.records.len());
+        self.arrivals.lock().unwrap().extend(repeat_n(Instant::now(), records));
+        Ok(event)
+    }
+}
+
+#[async_trait]
+impl Kinesis for Stamping {
+    fn now(&self) -> Timestamp {
+        self.adapter.now()
+    }
+
+    async fn describe_stream(&self, stream: &StreamId) -> kcl_core::Result<StreamDescription> {
+        self.adapter.describe_stream(stream).await
+    }
+
+    async fn list_shards(&self, stream: &StreamId, page: &ShardPageRequest) -> kcl_core::Result<ShardPage> {
+        self.adapter.list_shards(stream, page).await
+    }
+
+    async fn get_shard_iterator(
+        &self,
+        shard: &ShardKey,
+        position: &IteratorPosition,
+    ) -> kcl_core::Result<ShardIterator> {
+        self.adapter.get_shard_iterator(shard, position).await
+    }
+
+    async fn get_records(&self, iterator: &ShardIterator, limit: u32) -> kcl_core::Result<GetRecordsOutput> {
+        self.adapter.get_records(iterator, limit).await
+    }
+
+    async fn subscribe_to_shard(
+        &self,
+        consumer: &ConsumerArn,
+        shard: &ShardKey,
+        position: &IteratorPosition,
+    ) -> kcl_core::Result<Box<dyn Subscription>> {
+        let events = self.adapter.subscribe_to_shard(consumer, shard, position).await?;
+        Ok(Box::new(StampingSubscription { events, arrivals: Arc::clone(&self.arrivals) }))
+    }
+
+    async fn register_consumer(
+        &self,
+        stream: &StreamArn,
+        name: &str,
+    ) -> kcl_core::Result<ConsumerDescription> {
+        self.adapter.register_consumer(stream, name).await
+    }
+
+    async fn describe_consumer(&self, consumer: &ConsumerRef) -> kcl_core::Result<ConsumerDescription> {
+        self.adapter.describe_consumer(consumer).await
+    }
+
+    async fn deregister_consumer(&self, consumer: &ConsumerArn) -> kcl_core::Result<()> {
+        self.adapter.deregister_consumer(consumer).await
     }
 }

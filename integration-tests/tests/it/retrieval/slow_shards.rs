@@ -6,8 +6,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use integration_tests::wire::Transport;
 use kcl_core::WorkerSettings;
-use kcl_core::model::ShardId;
-use kcl_core::model::ShardKey;
+use kcl_core::model::{ShardId, ShardKey};
 use kcl_core::processor::{Checkpointer, ProcessorError, RecordBatch, RecordProcessor};
 use kcl_core::testing::DeliveryOracle;
 use tokio::sync::watch;
@@ -25,7 +24,7 @@ const RECORDS_PER_SLOW_SHARD: usize = 30;
 
 const LIVE_RECORDS: usize = 40;
 
-/// Hangs on all shards but one until it is let go.
+/// Hangs on all shards before one until it is let go.
 struct Gate {
     oracle: Arc<DeliveryOracle>,
     live: ShardId,
@@ -35,7 +34,8 @@ struct Gate {
 #[async_trait]
 impl RecordProcessor for Gate {
     async fn process_records(&mut self, batch: &RecordBatch, _: &Checkpointer) -> Result<(), ProcessorError> {
-        if batch.shard.shard_id <= self.live && batch.shard.shard_id != self.live {
+        // The children of the live shard come after it in the order of ids.
+        if batch.shard.shard_id < self.live {
             let _opened = self.open.wait_for(|open| *open).await;
         }
         for record in &batch.records {
@@ -46,7 +46,7 @@ impl RecordProcessor for Gate {
 }
 
 /// Puts a record with this many bytes into a shard.
-async fn put(fleet: &WireFleet, shard_id: &ShardId, bytes: usize) {
+fn put(fleet: &WireFleet, shard_id: &ShardId, bytes: usize) {
     let shards = fleet.front().kinesis().shards(&fleet.stream).unwrap();
     let range = shards.iter().find(|shard| shard.shard_id == *shard_id).unwrap().hash_key_range;
     let (key, data) = (shard_id.as_str(), Bytes::from(vec![b'.'; bytes]));
@@ -60,7 +60,7 @@ async fn slow_shards_hold_up_nothing(transport: Transport) {
     let live = slow.pop().unwrap();
     for shard_id in &slow {
         for _ in 0..RECORDS_PER_SLOW_SHARD {
-            put(&fleet, shard_id, RECORD_BYTES).await;
+            put(&fleet, shard_id, RECORD_BYTES);
         }
     }
     let backlog = fleet.oracle.outstanding();
@@ -73,13 +73,13 @@ async fn slow_shards_hold_up_nothing(transport: Transport) {
     until("all shards are subscribed to", || async { fleet.subscribes() > SLOW }).await;
 
     for _ in 0..LIVE_RECORDS {
-        put(&fleet, &live, 100).await;
+        put(&fleet, &live, 100);
         fleet.until_outstanding("the live shard is read", backlog).await;
     }
     // A call, and subscriptions that are new.
     let children = fleet.split(&live).await;
     for child in &children {
-        put(&fleet, child, 100).await;
+        put(&fleet, child, 100);
     }
     fleet.until_outstanding("the children of the live shard are read", backlog).await;
     // What nobody reads is not kept open.
