@@ -328,3 +328,6 @@ fn of_consumer(error: Error) -> Error {
 fn transient(problem: String) -> Error {
     Error::new(ErrorKind::Transient, problem)
 }
+
+#[cfg(test)]
+mod tests;

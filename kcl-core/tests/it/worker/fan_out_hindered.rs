@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use bytes::Bytes;
+use kcl_core::memory::{MemoryFanOutSettings, MemoryKinesis, MemoryKinesisSettings};
 use kcl_core::model::{InitialPosition, Record};
 use kcl_core::stream::{FanOutConsumer, FanOutSettings, Kinesis};
 use kcl_core::testing::{Fault, KinesisCall};
@@ -105,4 +106,70 @@ async fn looking_for_the_end_of_a_shard_that_is_open_reads_little() {
     sleep(secs(300)).await;
     let shown_records = shown_records.load(Ordering::Relaxed);
     assert!((1..=1_000).contains(&shown_records), "{shown_records} records read for nothing");
+}
+
+#[tokio::test(start_paused = true)]
+async fn trouble_that_passes_soon_is_no_reason_to_poll() {
+    let mut fleet = Fleet::new(1);
+    let is_out = Arc::new(AtomicBool::new(false));
+    let out = Arc::clone(&is_out);
+    let ports = faulty_kinesis(&fleet, move |call| match call {
+        KinesisCall::SubscribeToShard(..) | KinesisCall::NextEvent(_) if out.load(Ordering::Relaxed) => {
+            Fault::Fail(ErrorKind::Transient)
+        }
+        _ => Fault::None,
+    });
+    let fan_out = FanOutSettings { fall_back_to_polling_after: Some(secs(10)), ..by_name() };
+    fleet.start_with("a", settings(&fleet, "a", fan_out), ports, fleet.recorder());
+    for _ in 0..5 {
+        fleet.put(10);
+        fleet.drain().await;
+        is_out.store(true, Ordering::Relaxed);
+        sleep(secs(7)).await;
+        is_out.store(false, Ordering::Relaxed);
+        sleep(secs(30)).await;
+    }
+    assert!(fleet.count_events("ReadFailed") >= 5, "there was trouble");
+    assert_eq!(fleet.count_events("FellBackToPolling"), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn subscriptions_that_are_ended_at_once_in_good_order_are_no_storm() {
+    let mut fleet = Fleet::new(1);
+    let fan_out = MemoryFanOutSettings { subscription_lifetime: secs(1), ..MemoryFanOutSettings::default() };
+    fleet.kinesis = Arc::new(MemoryKinesis::new(MemoryKinesisSettings { fan_out, ..Default::default() }));
+    fleet.kinesis.create_stream(&fleet.stream, 1).unwrap();
+    let attempts = count_calls(&mut fleet, |call| matches!(call, KinesisCall::SubscribeToShard(..)), None);
+    sleep(secs(600)).await;
+    let attempts = attempts.load(Ordering::Relaxed);
+    assert!((20..=100).contains(&attempts), "{attempts} subscriptions in ten minutes");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_consumer_that_cannot_be_looked_up_is_looked_up_once_for_all_shards() {
+    let mut fleet = Fleet::new(50);
+    let is_look = |call: KinesisCall<'_>| matches!(call, KinesisCall::DescribeConsumer(_));
+    let looks = count_calls(&mut fleet, is_look, Some(ErrorKind::Throttled));
+    sleep(secs(600)).await;
+    let looks = looks.load(Ordering::Relaxed);
+    assert!((20..=60).contains(&looks), "{looks} calls in ten minutes");
+}
+
+/// Starts a worker of which some calls are counted, and fail if there is a kind of failure.
+fn count_calls(
+    fleet: &mut Fleet,
+    which: impl Fn(KinesisCall<'_>) -> bool + Send + Sync + 'static,
+    failure: Option<ErrorKind>,
+) -> Arc<AtomicUsize> {
+    let count = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&count);
+    let ports = faulty_kinesis(fleet, move |call| {
+        if !which(call) {
+            return Fault::None;
+        }
+        counted.fetch_add(1, Ordering::Relaxed);
+        failure.map_or(Fault::None, Fault::Fail)
+    });
+    fleet.start_with("a", settings(fleet, "a", by_name()), ports, fleet.recorder());
+    count
 }
