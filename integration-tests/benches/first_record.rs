@@ -19,7 +19,7 @@ mod backend;
 
 const ROUNDS: usize = 5;
 
-const SHARDS: i32 = 4;
+const SHARDS: usize = 4;
 
 /// Enough for each shard to have some.
 const RECORDS: usize = 40;

@@ -1,6 +1,7 @@
-//! The [fleet simulator](fleet_sim), a [Kinesis over real sockets](wire), and tests of the whole over real sockets and real
-//! processes: see `tests/it`.
+//! The [fleet simulator](fleet_sim), a [Kinesis over real sockets](wire), the [suite at an endpoint](conformance), and tests
+//! of the whole over real sockets and real processes: see `tests/it`.
 
+pub mod conformance;
 pub mod fleet_sim;
 pub mod wire;
 

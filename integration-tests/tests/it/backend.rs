@@ -5,27 +5,23 @@
 //!
 //! Nothing here may know what a test is about, and nothing may wait for a fixed time.
 
-use std::env;
 use std::future::pending;
-use std::hash::{BuildHasher, RandomState};
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 use std::time::Duration;
 
-use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_config::SdkConfig;
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
 };
-use aws_sdk_kinesis::config::Credentials;
-use aws_sdk_kinesis::error::ProvideErrorMetadata;
-use aws_sdk_kinesis::primitives::Blob;
-use aws_sdk_kinesis::types::StreamStatus;
+use bytes::Bytes;
 use ferrokinesis::store::StoreOptions;
-use kcl_core::aws::{AwsKinesis, DynamoDbLeaseStore};
+use integration_tests::conformance::{RemoteKinesis, has_credentials, sdk_config, variable};
+pub(crate) use integration_tests::conformance::{dummy_credentials, unique_name};
+use kcl_core::aws::DynamoDbLeaseStore;
 use kcl_core::lease::LeaseStore;
 use kcl_core::model::{SequenceNumber, Shard, ShardId, StreamId};
 use kcl_core::stream::{Kinesis, ShardPageRequest};
-use kcl_core::{Error, ErrorKind, Result};
+use kcl_core::testing::kinesis_suite::KinesisFixture;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
@@ -43,7 +39,7 @@ pub(crate) struct Backend {
     config: SdkConfig,
     kinesis_url: String,
     dynamodb_url: String,
-    kinesis: aws_sdk_kinesis::Client,
+    kinesis: Arc<RemoteKinesis>,
     dynamodb: aws_sdk_dynamodb::Client,
     /// Dropping it stops the servers.
     _servers: JoinSet<()>,
@@ -71,10 +67,9 @@ impl Backend {
             None => start_dynamodb(&mut servers).await,
         };
         let config = sdk_config().await;
-        let kinesis = aws_sdk_kinesis::config::Builder::from(&config).endpoint_url(&kinesis_url);
         let dynamodb = aws_sdk_dynamodb::config::Builder::from(&config).endpoint_url(&dynamodb_url);
         Self {
-            kinesis: aws_sdk_kinesis::Client::from_conf(kinesis.build()),
+            kinesis: Arc::new(RemoteKinesis::new(&config, &kinesis_url)),
             dynamodb: aws_sdk_dynamodb::Client::from_conf(dynamodb.build()),
             config,
             kinesis_url,
@@ -85,7 +80,12 @@ impl Backend {
 
     /// The adapter under test.
     pub(crate) fn kinesis(&self) -> Arc<dyn Kinesis> {
-        Arc::new(AwsKinesis::new(self.kinesis.clone()))
+        self.kinesis.kinesis()
+    }
+
+    /// A producer and an operator.
+    pub(crate) fn fixture(&self) -> &Arc<RemoteKinesis> {
+        &self.kinesis
     }
 
     /// The adapter under test, over the one table of `stream`: all stores of a stream share their rows.
@@ -138,12 +138,8 @@ impl Backend {
     }
 
     /// A new stream of `shards` shards, ready for use.
-    pub(crate) async fn create_stream(&self, shards: i32) -> StreamId {
-        let stream = StreamId::named(unique_name("stream")).unwrap();
-        let request = self.kinesis.create_stream().stream_name(stream.name());
-        request.shard_count(shards).send().await.unwrap();
-        self.until_active(&stream).await;
-        stream
+    pub(crate) async fn create_stream(&self, shards: usize) -> StreamId {
+        self.kinesis.create_stream(shards).await.unwrap()
     }
 
     /// Puts one record. Returns the shard that took it, and its sequence number.
@@ -153,26 +149,8 @@ impl Backend {
         partition_key: &str,
         data: &[u8],
     ) -> (ShardId, SequenceNumber) {
-        self.put_at(stream, partition_key, None, data).await.unwrap()
-    }
-
-    /// Puts one record, into the shard of this hash key if there is one. Unlike everything else, it may be refused.
-    pub(crate) async fn put_at(
-        &self,
-        stream: &StreamId,
-        partition_key: &str,
-        hash_key: Option<u128>,
-        data: &[u8],
-    ) -> Result<(ShardId, SequenceNumber)> {
-        let request = self.kinesis.put_record().stream_name(stream.name());
-        let output = request
-            .partition_key(partition_key)
-            .set_explicit_hash_key(hash_key.map(|hash_key| hash_key.to_string()))
-            .data(Blob::new(data))
-            .send()
-            .await
-            .map_err(|error| refusal(&error))?;
-        Ok((ShardId::new(output.shard_id), output.sequence_number.parse()?))
+        let data = Bytes::copy_from_slice(data);
+        self.kinesis.put(stream, partition_key, None, data).await.unwrap()
     }
 
     /// All shards that the stream lists, ordered by id.
@@ -189,32 +167,13 @@ impl Backend {
         let parent = shards.iter().find(|shard| shard.shard_id == *shard_id).unwrap();
         let range = parent.hash_key_range;
         let middle = range.start + (range.end - range.start) / 2 + 1;
-        self.split_at(stream, shard_id, middle).await
-    }
-
-    /// Splits a shard, the second child from `hash_key` on, and returns its two children.
-    pub(crate) async fn split_at(&self, stream: &StreamId, shard_id: &ShardId, hash_key: u128) -> Vec<Shard> {
-        let request = self.kinesis.split_shard().stream_name(stream.name());
-        request
-            .shard_to_split(shard_id.as_str())
-            .new_starting_hash_key(hash_key.to_string())
-            .send()
-            .await
-            .unwrap();
-        self.until_active(stream).await;
+        self.kinesis.split(stream, shard_id, middle).await.unwrap();
         self.children(stream, shard_id).await
     }
 
     /// Merges two neighbours, and returns their child.
     pub(crate) async fn merge(&self, stream: &StreamId, shard_id: &ShardId, neighbour: &ShardId) -> Shard {
-        let request = self.kinesis.merge_shards().stream_name(stream.name());
-        request
-            .shard_to_merge(shard_id.as_str())
-            .adjacent_shard_to_merge(neighbour.as_str())
-            .send()
-            .await
-            .unwrap();
-        self.until_active(stream).await;
+        self.kinesis.merge(stream, shard_id, neighbour).await.unwrap();
         self.children(stream, shard_id).await.remove(0)
     }
 
@@ -223,23 +182,6 @@ impl Backend {
         shards.retain(|shard| shard.parents().any(|id| id == parent));
         shards
     }
-
-    /// A stream is not ACTIVE while it is created, split or merged.
-    async fn until_active(&self, stream: &StreamId) {
-        until(&format!("stream '{stream}' is ACTIVE"), || async {
-            let request = self.kinesis.describe_stream_summary().stream_name(stream.name());
-            let summary = request.send().await.unwrap().stream_description_summary;
-            summary.is_some_and(|summary| summary.stream_status == StreamStatus::Active)
-        })
-        .await;
-    }
-}
-
-/// What a producer is told.
-fn refusal(error: &(impl ProvideErrorMetadata + std::fmt::Debug)) -> Error {
-    let is_throttled = error.code() == Some("ProvisionedThroughputExceededException");
-    let kind = if is_throttled { ErrorKind::Throttled } else { ErrorKind::Refused };
-    Error::new(kind, format!("{error:?}"))
 }
 
 /// Waits until `condition` holds, looking again and again.
@@ -253,19 +195,6 @@ pub(crate) async fn until<F: Future<Output = bool>>(what: &str, condition: impl 
         }
     });
     assert!(wait.await.is_ok(), "waited {WAIT_MAX:?} in vain until {what}");
-}
-
-/// A name that no other call returns, nor a call of another run: the services may outlive us.
-pub(crate) fn unique_name(prefix: &str) -> String {
-    static RUN: LazyLock<u64> = LazyLock::new(|| RandomState::new().hash_one(std::process::id()));
-    static COUNT: AtomicU32 = AtomicU32::new(0);
-    let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    format!("{prefix}-{:016x}-{count}", *RUN)
-}
-
-/// Credentials that emulators take.
-pub(crate) fn dummy_credentials() -> Credentials {
-    Credentials::new("test", "test", None, None, "integration tests")
 }
 
 /// A port of this machine, and a listener on it.
@@ -297,27 +226,6 @@ async fn start_dynamodb(servers: &mut JoinSet<()>) -> String {
     url
 }
 
-/// The configuration of both clients: credentials and region of the environment, or ones that emulators take.
-async fn sdk_config() -> SdkConfig {
-    let region = variable("AWS_REGION").or_else(|| variable("AWS_DEFAULT_REGION"));
-    let loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
-        .region(Region::new(region.unwrap_or_else(|| "us-east-1".to_owned())));
-    if has_credentials() {
-        loader.load().await
-    } else {
-        loader.credentials_provider(dummy_credentials()).load().await
-    }
-}
-
-fn has_credentials() -> bool {
-    variable("AWS_ACCESS_KEY_ID").is_some() || variable("AWS_PROFILE").is_some()
-}
-
 fn endpoint(of_service: &str) -> Option<String> {
     variable(of_service).or_else(|| variable("AWS_ENDPOINT_URL"))
-}
-
-/// A variable that is set to something.
-fn variable(name: &str) -> Option<String> {
-    env::var(name).ok().filter(|value| !value.is_empty())
 }

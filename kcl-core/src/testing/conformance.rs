@@ -20,6 +20,19 @@ pub type CaseResult<T = ()> = Result<T, Failure>;
 #[derive(Debug)]
 pub struct Failure(String);
 
+/// How a case went on an implementation whose departures are known.
+#[derive(Debug)]
+pub enum CaseOutcome {
+    /// The promise is kept.
+    Kept,
+    /// It is not, as is known for this reason.
+    Departed(String),
+    /// It is not, and nobody knew.
+    Failed(Failure),
+    /// It is kept, although it is listed as a departure for this reason.
+    Mended(String),
+}
+
 /// Runs every case, each on a new fixture.
 ///
 /// `departures` names the cases that this implementation is known to fail, each with the reason. They must fail
@@ -33,19 +46,46 @@ pub async fn run_suite<F: ?Sized>(
     new_fixture: impl AsyncFn() -> Arc<F>,
     departures: &[(&str, &str)],
 ) {
+    let findings = report_suite(cases, new_fixture, departures, |_, _| {}).await;
+    assert!(findings.is_empty(), "the suite failed:\n{}", findings.join("\n"));
+}
+
+/// Runs every case as [`run_suite`] does, and tells `report` the name and the outcome of each when it has run.
+///
+/// Returns the findings that [`run_suite`] would panic with: none if all is as the departures say.
+pub async fn report_suite<F: ?Sized>(
+    cases: Vec<Case<F>>,
+    new_fixture: impl AsyncFn() -> Arc<F>,
+    departures: &[(&str, &str)],
+    mut report: impl FnMut(&str, &CaseOutcome),
+) -> Vec<String> {
     let mut findings = unknown_departures(&cases, departures);
     for case in cases {
-        let outcome = (case.run)(new_fixture().await).await;
+        let result = (case.run)(new_fixture().await).await;
         let departure = departures.iter().find(|(name, _)| *name == case.name);
-        match (outcome, departure) {
-            (Err(failure), None) => findings.push(format!("{}: {failure}", case.name)),
-            (Ok(()), Some((name, reason))) => findings.push(format!(
-                "{name}: passes, but is listed as a departure because '{reason}'; take it off the list"
-            )),
-            (Ok(()), None) | (Err(_), Some(_)) => {}
+        let outcome = CaseOutcome::new(result, departure.map(|(_, reason)| *reason));
+        report(case.name, &outcome);
+        if outcome.is_finding() {
+            findings.push(format!("{}: {outcome}", case.name));
         }
     }
-    assert!(findings.is_empty(), "the suite failed:\n{}", findings.join("\n"));
+    findings
+}
+
+impl CaseOutcome {
+    fn new(result: CaseResult, departure: Option<&str>) -> Self {
+        match (result, departure) {
+            (Ok(()), None) => Self::Kept,
+            (Err(_), Some(reason)) => Self::Departed(reason.to_owned()),
+            (Err(failure), None) => Self::Failed(failure),
+            (Ok(()), Some(reason)) => Self::Mended(reason.to_owned()),
+        }
+    }
+
+    /// True if the case did not go as the departures say.
+    pub fn is_finding(&self) -> bool {
+        matches!(self, Self::Failed(_) | Self::Mended(_))
+    }
 }
 
 fn unknown_departures<F: ?Sized>(cases: &[Case<F>], departures: &[(&str, &str)]) -> Vec<String> {
@@ -111,6 +151,19 @@ impl fmt::Display for Failure {
 }
 
 impl StdError for Failure {}
+
+impl fmt::Display for CaseOutcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Kept => f.write_str("ok"),
+            Self::Departed(reason) => write!(f, "departs: {reason}"),
+            Self::Failed(failure) => failure.fmt(f),
+            Self::Mended(reason) => {
+                write!(f, "passes, but is listed as a departure because '{reason}'; take it off the list")
+            }
+        }
+    }
+}
 
 impl<F: ?Sized> fmt::Debug for Case<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -15,7 +15,7 @@ pub mod kinesis_suite;
 pub mod lease_store_suite;
 
 pub use assignment::{WantedLeases, wanted_leases};
-pub use conformance::{Case, CaseResult, Failure, run_suite};
+pub use conformance::{Case, CaseOutcome, CaseResult, Failure, report_suite, run_suite};
 pub use delivery_oracle::{DeliveryOracle, Offenders, Verdict};
 pub use fault::Fault;
 pub use faulty_kinesis::{FaultyKinesis, KinesisCall};

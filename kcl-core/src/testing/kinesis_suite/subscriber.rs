@@ -16,6 +16,9 @@ const EVENT_TIME_MAX: Duration = Duration::from_secs(10);
 /// How many events a case waits through for what must come.
 const EVENTS_MAX: usize = 100;
 
+/// How long a case waits through them: the end of a shard or of a consumer is told within seconds.
+const END_TIME_MAX: Duration = Duration::from_secs(10);
+
 /// More events than an idle shard pushes in five minutes, if it pushes five a second.
 const LIFE_EVENTS_MAX: usize = 2_000;
 
@@ -151,13 +154,17 @@ impl Subscriber {
 
     /// What comes next must be an error of `kind`, perhaps after some events.
     pub(super) async fn check_fails(&mut self, kind: ErrorKind) -> CaseResult {
-        for _ in 0..EVENTS_MAX {
-            match self.outcome().await? {
-                Ok(Some(_)) => {}
-                outcome => return check_error("the subscription", outcome, kind),
+        let error = async {
+            for _ in 0..EVENTS_MAX {
+                match self.outcome().await? {
+                    Ok(Some(_)) => {}
+                    outcome => return check_error("the subscription", outcome, kind),
+                }
             }
-        }
-        fail(format!("{EVENTS_MAX} events came, where an error {kind:?} should"))
+            fail(format!("{EVENTS_MAX} events came, where an error {kind:?} should"))
+        };
+        let late = || fail(format!("events came for {END_TIME_MAX:?}, where an error {kind:?} should"));
+        timeout(END_TIME_MAX, error).await.unwrap_or_else(|_| late())
     }
 
     /// Waits no longer than `time` for an event, which must not come.
@@ -185,6 +192,11 @@ impl Subscriber {
 
     /// As many events as the end of the shard needs: the records, and the last event.
     pub(super) async fn drain(&mut self) -> CaseResult<(Vec<Record>, SubscriptionEvent)> {
+        let late = || fail(format!("the closed shard does not end within {END_TIME_MAX:?}"));
+        timeout(END_TIME_MAX, self.drain_events()).await.unwrap_or_else(|_| late())
+    }
+
+    async fn drain_events(&mut self) -> CaseResult<(Vec<Record>, SubscriptionEvent)> {
         let mut records = Vec::new();
         for _ in 0..EVENTS_MAX {
             let Some(event) = self.next().await? else {
