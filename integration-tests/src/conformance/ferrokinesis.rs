@@ -32,6 +32,7 @@ pub(super) const DEPARTURES: Departures = &[
             "times_before_the_stream_are_those_of_its_creation",
             "after_a_shard_come_those_with_higher_names",
             "after_the_last_shard_comes_none",
+            "a_filter_holds_for_every_page",
         ],
     ),
     ("tokens of pages do not work", &["a_malformed_page_token_is_refused"]),
