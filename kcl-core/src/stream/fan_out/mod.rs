@@ -8,6 +8,7 @@ mod last_read;
 mod registration;
 mod settings;
 mod source;
+mod subscribe_schedule;
 
 pub(crate) use registration::Registration;
 pub use settings::{FanOutConsumer, FanOutSettings};

@@ -4,14 +4,15 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::FutureExt;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, timeout};
 
 use super::Registration;
 use super::last_read::last_read;
+use super::subscribe_schedule::{NextAttempt, SUBSCRIBE_INTERVAL, SubscribeSchedule};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, Events};
 use crate::model::{Record, ShardKey};
-use crate::retry::{Retry, RetryDelays, within};
+use crate::retry::within;
 use crate::stream::fetch_budget::{Room, ShardBudget};
 use crate::stream::page_size::held_bytes;
 use crate::stream::read_position::ReadPosition;
@@ -20,29 +21,9 @@ use crate::stream::{Kinesis, RecordSource, SourceBatch, Subscription, Subscripti
 /// Subscribing opens a connection, and the service answers with the first frame. No time-out of an SDK covers it.
 const SUBSCRIBE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A consumer may subscribe to a shard once in five seconds; earlier calls fail with `ResourceInUse` (`SubscribeToShard`,
-/// Kinesis API reference). A subscription that has lived for as long has worked.
-const SUBSCRIBE_INTERVAL: Duration = Duration::from_secs(5);
-
 /// While a shard's processor is too far behind, its subscription is left unread for this long, in case it catches up; then
 /// it is given up, which frees what the connection buffers.
 const UNREAD_TIME_MAX: Duration = Duration::from_secs(1);
-
-/// Trouble of the service may last: patient, and never a storm with thousands of shards. The service allows one call a second
-/// for a consumer and shard (`SubscribeToShard`, Kinesis API reference), and jitter takes half.
-const FAILURE_DELAYS: RetryDelays =
-    RetryDelays { initial: Duration::from_secs(2), max: Duration::from_secs(20) };
-
-/// The last owner of a shard gives up its subscription within five seconds.
-const IN_USE_DELAYS: RetryDelays =
-    RetryDelays { initial: Duration::from_secs(2), max: Duration::from_secs(2) };
-
-/// After as many attempts it is not the last owner that holds the subscription, but somebody who goes on.
-const IN_USE_EXPECTED_MAX: u32 = 5;
-
-/// After as many failures in a row, one read by polling tells whether the shard has ended: an emulator may cut
-/// subscriptions there without saying so.
-const FAILURES_BEFORE_LOOK: u32 = 3;
 
 /// Room for an ordinary event: the service pushes some 14 times a second.
 const EVENT_BYTES_MIN: usize = 64 * 1024;
@@ -54,12 +35,9 @@ pub(in crate::stream) struct FanOutSource {
     shard: ShardKey,
     registration: Arc<Registration>,
     events: Events,
-    failures: Retry,
-    in_use: Retry,
+    schedule: SubscribeSchedule,
     position: ReadPosition,
     open: Option<Open>,
-    subscribe_at: Instant,
-    failing_since: Option<Instant>,
     /// The largest event of late.
     event_bytes: usize,
 }
@@ -104,12 +82,9 @@ impl FanOutSource {
             shard,
             registration,
             events,
-            failures: Retry::new(FAILURE_DELAYS, seed),
-            in_use: Retry::new(IN_USE_DELAYS, seed),
+            schedule: SubscribeSchedule::new(seed),
             position,
             open: None,
-            subscribe_at: Instant::now(),
-            failing_since: None,
             event_bytes: EVENT_BYTES_MIN,
         }
     }
@@ -128,7 +103,7 @@ impl FanOutSource {
     /// The next event as a batch; `None` if there is none yet.
     async fn read(&mut self, mut room: Room) -> Result<Option<SourceBatch>> {
         if self.open.is_none() {
-            sleep_until(self.subscribe_at).await;
+            self.schedule.wait().await;
             self.subscribe().await?;
         }
         let Some(open) = &mut self.open else { return Ok(None) };
@@ -136,11 +111,7 @@ impl FanOutSource {
         let age = open.opened_at.elapsed();
         match event {
             Ok(Some(event)) => {
-                if age >= SUBSCRIBE_INTERVAL {
-                    self.failures.reset();
-                }
-                self.in_use.reset();
-                self.failing_since = None;
+                self.schedule.note_event(age);
                 return Ok(Some(self.accept(event, room)));
             }
             Ok(None) => self.close(),
@@ -165,7 +136,7 @@ impl FanOutSource {
         let call = self.kinesis.subscribe_to_shard(&consumer, &self.shard, &position);
         match within(SUBSCRIBE_TIMEOUT, "SubscribeToShard", call).await {
             Ok(subscription) => {
-                self.subscribe_at = opened_at + SUBSCRIBE_INTERVAL;
+                self.schedule.note_opened(opened_at);
                 self.open = Some(Open { subscription, opened_at });
                 Ok(())
             }
@@ -259,32 +230,21 @@ impl FanOutSource {
         if !error.is_retryable() {
             return Err(());
         }
-        let now = Instant::now();
-        self.failing_since.get_or_insert(now);
         let shard = &self.shard;
-        let delay = if error.kind() == ErrorKind::InUse {
-            let expected = self.in_use.next_delay();
-            let failed_attempts = self.in_use.failed_attempts();
-            let delay =
-                if failed_attempts <= IN_USE_EXPECTED_MAX { expected } else { self.failures.next_delay() };
+        if error.kind() == ErrorKind::InUse {
+            let NextAttempt { failed_attempts, delay } = self.schedule.note_in_use();
             self.events.emit(&Event::SubscriptionInUse { shard, failed_attempts, delay });
-            delay
         } else {
-            let delay = self.failures.next_delay();
-            let failed_attempts = self.failures.failed_attempts();
+            let NextAttempt { failed_attempts, delay } = self.schedule.note_failure();
             self.events.emit(&Event::ReadFailed { shard, error, failed_attempts, delay });
-            delay
-        };
-        self.subscribe_at = self.subscribe_at.max(now + delay);
+        }
         let patience = self.registration.settings().fall_back_to_polling_after;
-        let is_lasting = |after| self.failing_since.is_some_and(|since| now.duration_since(since) >= after);
-        if patience.is_some_and(is_lasting) { Err(()) } else { Ok(()) }
+        if patience.is_some_and(|patience| self.schedule.has_failed_for(patience)) { Err(()) } else { Ok(()) }
     }
 
     /// The rest of the shard, if subscriptions fail because it has ended.
     async fn look_for_end(&mut self) -> Option<SourceBatch> {
-        let failed_attempts = self.failures.failed_attempts();
-        if failed_attempts == 0 || !failed_attempts.is_multiple_of(FAILURES_BEFORE_LOOK) {
+        if !self.schedule.calls_for_a_look() {
             return None;
         }
         let mut position = self.position.clone();
