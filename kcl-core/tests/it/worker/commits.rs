@@ -10,7 +10,7 @@ use kcl_core::model::{Checkpoint, Record, ShardKey};
 use kcl_core::processor::{Checkpointer, ProcessorError, RecordBatch, for_each_record};
 use kcl_core::testing::{DeliveryOracle, Fault, LeaseCall};
 use kcl_core::worker::Ports;
-use kcl_core::{Checkpointing, WorkerSettings};
+use kcl_core::{Checkpointing, ErrorKind, WorkerSettings};
 use tokio::time::sleep;
 
 use super::fleet::{AsyncScript, Fleet, Scripted, faulty_leases, secs};
@@ -126,4 +126,22 @@ async fn the_closure_form_commits_by_itself() {
     fleet.start_with("a", settings, fleet.ports(), for_each_record(|_: Record| async { Ok(()) }));
     sleep(secs(60)).await;
     assert!(fleet.ended() == 1 || fleet.rows().await[0].checkpoint.has_begun());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_commit_that_failed_is_made_again_though_no_batch_follows() {
+    let mut fleet = Fleet::new(1);
+    let fails = Arc::new(AtomicBool::new(true));
+    let failing = Arc::clone(&fails);
+    let ports = faulty_leases(&fleet, move |call| match call {
+        LeaseCall::Update(_, LeaseChange::Checkpoint { .. }) if failing.swap(false, Ordering::Relaxed) => {
+            Fault::Fail(ErrorKind::Throttled)
+        }
+        _ => Fault::None,
+    });
+    let checkpoint = fleet.put_one();
+    fleet.start_with("a", fleet.settings("a"), ports, fleet.recorder());
+    fleet.drain().await;
+    fleet.until_rows("the position is in the row", |rows| rows[0].checkpoint == checkpoint).await;
+    assert!(!fails.load(Ordering::Relaxed), "a commit failed");
 }

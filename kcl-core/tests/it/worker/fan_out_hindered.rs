@@ -136,7 +136,12 @@ async fn trouble_that_passes_soon_is_no_reason_to_poll() {
 #[tokio::test(start_paused = true)]
 async fn subscriptions_that_are_ended_at_once_in_good_order_are_no_storm() {
     let mut fleet = Fleet::new(1);
-    let fan_out = MemoryFanOutSettings { subscription_lifetime: secs(1), ..MemoryFanOutSettings::default() };
+    // A service that would take every call.
+    let fan_out = MemoryFanOutSettings {
+        subscription_lifetime: secs(1),
+        take_over_after: secs(0),
+        ..MemoryFanOutSettings::default()
+    };
     fleet.kinesis = Arc::new(MemoryKinesis::new(MemoryKinesisSettings { fan_out, ..Default::default() }));
     fleet.kinesis.create_stream(&fleet.stream, 1).unwrap();
     let attempts = count_calls(&mut fleet, |call| matches!(call, KinesisCall::SubscribeToShard(..)), None);

@@ -31,7 +31,7 @@ async fn what_of_an_event_does_not_fit_is_asked_for_again() {
     let mut all_else = other.reserve(1, None).await;
     all_else.try_grow(usize::MAX / 2);
     let mut read = Vec::new();
-    while read.len() < expected.len() {
+    for _ in 0..50 {
         let batch = source.next_batch(&own).await.unwrap();
         assert!(batch.records.len() <= 1, "there is room for one record at most");
         read.extend(batch.records.into_iter().map(|record| record.position.sequence_number));
