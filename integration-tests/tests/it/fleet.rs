@@ -42,7 +42,7 @@ struct Running {
 
 impl Fleet {
     /// A stream of `shards` shards, and no worker.
-    pub(crate) async fn new(shards: i32) -> Self {
+    pub(crate) async fn new(shards: usize) -> Self {
         let backend = Backend::start().await;
         let stream = backend.create_stream(shards).await;
         Self {
