@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
-"""Writes corpus/: the messages from which the fuzzer starts, and which the tests judge as they are. Needs Python 3 alone.
+"""Writes corpus/: the messages and bodies from which the fuzzer starts, and which the tests judge as they are. Needs Python 3 alone.
 
-A file is read twice, as a whole record and as a message that is given its magic and digest. So most are messages.
+A file of aggregates/ is read twice, as a whole record and as a message that is given its magic and digest. So most are
+messages. A file of event_streams/ is read as it is, and again with right checksums.
 """
 
 import hashlib
+import json
 import pathlib
+import zlib
 
 HERE = pathlib.Path(__file__).parent
 GOLDENS = HERE.parent / "tests" / "data" / "aggregates" / "golden"
@@ -113,6 +116,93 @@ AGGREGATES = {
 LANES = {f"bytes_{length}": bytes(place * 37 % 256 for place in range(length)) for length in (0, 1, 64, 1000, 4000)}
 
 
+def header(name, value, kind=7):
+    """Of an event stream: by default a text."""
+    content = len(value).to_bytes(2, "big") + value if kind in (6, 7) else value
+    return bytes([len(name)]) + name + bytes([kind]) + content
+
+
+def frame(headers, payload, length=None, headers_length=None):
+    length = 16 + len(headers) + len(payload) if length is None else length
+    headers_length = len(headers) if headers_length is None else headers_length
+    prelude = length.to_bytes(4, "big") + headers_length.to_bytes(4, "big")
+    rest = prelude + zlib.crc32(prelude).to_bytes(4, "big") + headers + payload
+    return rest + zlib.crc32(rest).to_bytes(4, "big")
+
+
+def message(kind, type_header, name, payload, more=b""):
+    headers = header(b":message-type", kind) + header(type_header, name) + header(b":content-type", b"application/json")
+    return frame(headers + more, payload if isinstance(payload, bytes) else json.dumps(payload).encode())
+
+
+def event(payload, more=b""):
+    return message(b"event", b":event-type", b"SubscribeToShardEvent", payload, more)
+
+
+def told(first, last, continuation, **more):
+    """An event with the records from first to before last."""
+    one = {"ApproximateArrivalTimestamp": 1.7e9, "PartitionKey": "k", "Data": "AAAA"}
+    records = [{"SequenceNumber": str(number), **one} for number in range(first, last)]
+    return {"Records": records, "ContinuationSequenceNumber": continuation, "MillisBehindLatest": 0, **more}
+
+
+INITIAL = message(b"event", b":event-type", b"initial-response", {})
+ONE, TWO, IDLE = event(told(1, 2, "2")), event(told(2, 4, "4")), event(told(4, 4, "5"))
+CHILD = {"ShardId": "shardId-1", "ParentShards": ["shardId-0"], "HashKeyRange": {"StartingHashKey": "0", "EndingHashKey": "9"}}
+END = event(told(4, 4, "", ChildShards=[CHILD]))
+EVERY_HEADER = b"".join([
+    header(b"yes", b"", 0), header(b"no", b"", 1), header(b"byte", b"7", 2), header(b"short", bytes(2), 3),
+    header(b"int", bytes(4), 4), header(b"long", bytes(8), 5), header(b"bytes", b"seven", 6),
+    header(b"time", bytes(8), 8), header(b"uuid", bytes(16), 9)])  # fmt: skip
+
+EVENT_STREAMS = {
+    "empty": b"",
+    "whole": INITIAL + ONE + TWO + END,
+    "idle": INITIAL + IDLE + IDLE,
+    "no_initial_response": ONE + TWO,
+    "initial_response_alone": INITIAL,
+    "initial_response_twice": INITIAL + INITIAL + ONE,
+    "events_after_the_end": INITIAL + END + ONE,
+    # Frames.
+    "cut_in_a_prelude": INITIAL + ONE + TWO[:7],
+    "cut_in_a_frame": INITIAL + ONE + TWO[:-1],
+    "wrong_checksum": INITIAL + ONE[:-1] + b"\0" + TWO,
+    "wrong_checksum_of_a_prelude": INITIAL + ONE[:8] + bytes(4) + ONE[12:] + TWO,
+    "trailing_zeros": INITIAL + ONE + bytes(20),
+    "length_zero": INITIAL + ONE + frame(b"", b"", length=0) + TWO,
+    "length_below_a_frame": INITIAL + frame(b"", b"", length=15) + TWO,
+    "huge_length": INITIAL + frame(b"", b"{}", length=2**32 - 1) + TWO,
+    "huge_length_of_headers": INITIAL + frame(b"", b"{}", headers_length=2**32 - 1) + TWO,
+    "headers_beyond_their_frame": INITIAL + frame(b"", b"{}", headers_length=3) + TWO,
+    "header_beyond_its_frame": INITIAL + frame(b"\x0d:message-type\x07\xff\xffevent", b"{}") + TWO,
+    "empty_frame": INITIAL + frame(b"", b"") + TWO,
+    # Headers.
+    "every_type_of_header": INITIAL + event(told(1, 2, "2"), EVERY_HEADER) + TWO,
+    "header_of_an_unknown_type": INITIAL + event(told(1, 2, "2"), header(b"new", b"", 10)) + TWO,
+    "header_twice": INITIAL + event(told(1, 2, "2"), header(b":event-type", b"Other")) + TWO,
+    "header_not_utf_8": INITIAL + event(told(1, 2, "2"), header(b"text", b"\xff")) + TWO,
+    "unknown_event": INITIAL + ONE + message(b"event", b":event-type", b"NewEvent", {"a": [1]}) + TWO,
+    "unknown_message": INITIAL + ONE + message(b"news", b":event-type", b"SubscribeToShardEvent", {}) + TWO,
+    "exception": INITIAL + ONE + message(b"exception", b":exception-type", b"ResourceInUseException", {"message": "x"}) + TWO,
+    "unknown_exception": INITIAL + ONE + message(b"exception", b":exception-type", b"NewException", b"not JSON") + TWO,
+    "exception_first": message(b"exception", b":exception-type", b"ResourceInUseException", {"message": "x"}) + TWO,
+    "error": INITIAL + ONE + frame(header(b":message-type", b"error") + header(b":error-code", b"500"), b"") + TWO,
+    # Payloads.
+    "payload_empty": INITIAL + event(b"") + TWO,
+    "payload_not_json": INITIAL + ONE + event(b'{"Records":[{') + TWO,
+    "payload_of_another_type": INITIAL + event(b'[1,"2"]') + TWO,
+    "payload_deep": INITIAL + event(b'{"New":' + b"[" * 2000 + b"]" * 2000 + b"}") + TWO,
+    "payload_fields_twice": INITIAL + event(b'{"Records":[],"Records":null,"MillisBehindLatest":1e400}') + TWO,
+    "payload_escapes": INITIAL + event(rb'{"Records":[],"ContinuationSequenceNumber":"\u0031\ud83d"}') + TWO,
+    "data_not_base64": INITIAL + ONE + event(told(2, 3, "3")).replace(b"AAAA", b"A===") + TWO,
+    "number_of_57_digits": INITIAL + event(told(10**56, 10**56 + 1, "9" * 57)) + TWO,
+    "number_not_a_number": INITIAL + event(told(1, 2, "LATEST")) + TWO,
+    "negative_lag": INITIAL + event({**told(1, 2, "2"), "MillisBehindLatest": -1}) + TWO,
+    "records_missing": INITIAL + event({"ContinuationSequenceNumber": "0"}) + TWO,
+    "child_without_range": INITIAL + event(told(1, 2, "", ChildShards=[{**CHILD, "HashKeyRange": {}}])) + TWO,
+}
+
+
 def write(target, name, content):
     folder = HERE / "corpus" / target
     folder.mkdir(parents=True, exist_ok=True)
@@ -128,6 +218,8 @@ def main():
             write("aggregates", "golden_" + path.stem.replace(".", "_"), content)
     for name, content in LANES.items():
         write("md5_lanes", name, content)
+    for name, content in EVENT_STREAMS.items():
+        write("event_streams", name, content)
 
 
 main()

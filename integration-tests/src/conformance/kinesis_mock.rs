@@ -47,14 +47,13 @@ pub(super) const DEPARTURES: Departures = &[
         ],
     ),
     (
-        "there are no quotas",
+        "there are no quotas of records",
         &[
             "a_shard_is_read_five_times_a_second",
             "a_shard_gives_five_iterators_a_second",
             "a_shard_takes_a_thousand_records_a_second",
             "a_shard_takes_a_mebibyte_a_second",
             "quotas_are_those_of_a_shard",
-            "a_stream_creates_five_consumers_at_a_time",
         ],
     ),
     ("a record may be larger than a mebibyte", &["a_record_has_a_mebibyte_at_most"]),

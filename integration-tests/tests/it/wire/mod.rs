@@ -2,6 +2,7 @@
 //! the two.
 
 mod addressing;
+mod any_body;
 mod conformance;
 mod connections;
 mod faults;

@@ -1,30 +1,15 @@
 //! Whatever happens to the bytes of a stream, what is delivered is a beginning of what was sent.
 
-use std::io;
+use std::fs;
 use std::ops::Range;
+use std::path::Path;
 
-use aws_config::Region;
-use aws_sdk_kinesis::config::RuntimeComponents;
-use aws_smithy_runtime_api::client::http::{
-    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
-};
-use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
-use aws_smithy_types::body::SdkBody;
 use bytes::Bytes;
-use futures_util::stream;
-use http_body_util::StreamBody;
-use hyper::body::Frame;
 use integration_tests::wire::{event, initial_response};
-use kcl_core::ErrorKind;
-use kcl_core::aws::{AwsKinesis, kinesis_client};
-use kcl_core::model::{ShardId, ShardKey, StreamId};
-use kcl_core::stream::{IteratorPosition, Kinesis};
 use proptest::prelude::*;
 use proptest::sample::Index;
 
-use crate::backend::dummy_credentials;
-
-const CONSUMER: &str = "arn:aws:kinesis:eu-west-1:123456789012:stream/orders/consumer/billing:1700000000";
+use super::any_body::{Body, Reader, judge};
 
 /// What happens to the bytes of a body.
 #[derive(Debug, Clone)]
@@ -117,77 +102,6 @@ fn body(numbers: Range<usize>) -> String {
     )
 }
 
-/// A network that answers every request with this body, in pieces of these lengths, and ends with an error if it must.
-#[derive(Debug, Clone)]
-struct Network {
-    body: Vec<u8>,
-    pieces: Vec<usize>,
-    breaks: bool,
-}
-
-impl HttpConnector for Network {
-    fn call(&self, _request: HttpRequest) -> HttpConnectorFuture {
-        let (mut rest, mut chunks) = (&self.body[..], Vec::new());
-        let mut pieces = self.pieces.iter().cycle();
-        while !rest.is_empty() {
-            let length = pieces.next().map_or(rest.len(), |piece| *piece).clamp(1, rest.len());
-            let (piece, more) = rest.split_at(length);
-            chunks.push(Ok(Frame::data(Bytes::copy_from_slice(piece))));
-            rest = more;
-        }
-        if self.breaks {
-            chunks.push(Err(io::Error::from(io::ErrorKind::ConnectionReset)));
-        }
-        let body = SdkBody::from_body_1_x(StreamBody::new(stream::iter(chunks)));
-        HttpConnectorFuture::ready(Ok(HttpResponse::new(200.try_into().unwrap(), body)))
-    }
-}
-
-impl HttpClient for Network {
-    fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
-        SharedHttpConnector::new(self.clone())
-    }
-}
-
-/// The numbers that a subscription over this network delivers, in order, and whether it ended in good order.
-async fn delivered(network: Network) -> (Vec<usize>, bool) {
-    let config = aws_sdk_kinesis::config::Builder::new()
-        .region(Region::new("eu-west-1"))
-        .credentials_provider(dummy_credentials())
-        .http_client(network);
-    let kinesis = AwsKinesis::new(kinesis_client(config));
-    let shard = ShardKey::new(StreamId::named("orders").unwrap(), ShardId::new("shardId-000000000000"));
-    let consumer = CONSUMER.parse().unwrap();
-    let opened = kinesis.subscribe_to_shard(&consumer, &shard, &IteratorPosition::TrimHorizon).await;
-    let mut subscription = match opened {
-        Ok(subscription) => subscription,
-        Err(error) => {
-            assert_eq!(error.kind(), ErrorKind::Transient, "{error}");
-            return (Vec::new(), false);
-        }
-    };
-    let mut numbers = Vec::new();
-    let in_order = loop {
-        match subscription.next_event().await {
-            Ok(Some(event)) => numbers.extend(
-                event
-                    .records
-                    .iter()
-                    .map(|record| record.position.sequence_number.as_str().parse::<usize>().unwrap() - 1),
-            ),
-            Ok(None) => break true,
-            Err(error) => {
-                assert_eq!(error.kind(), ErrorKind::Transient, "{error}");
-                break false;
-            }
-        }
-    };
-    for _ in 0..3 {
-        assert!(matches!(subscription.next_event().await, Ok(None)), "it went on after its end");
-    }
-    (numbers, in_order)
-}
-
 fn mutation() -> impl Strategy<Value = Mutation> {
     prop_oneof![
         Just(Mutation::None),
@@ -209,12 +123,15 @@ proptest! {
         pieces in prop::collection::vec(1..300_usize, 1..5),
     ) {
         let sent = Sent::new(&records_of_events);
-        let Some(body) = sent.mutated(&mutation) else {
+        let Some(bytes) = sent.mutated(&mutation) else {
             return Ok(());
         };
         let breaks = matches!(mutation, Mutation::Reset);
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-        let (numbers, in_order) = runtime.block_on(delivered(Network { body, pieces, breaks }));
+        let (events, in_order) = Reader::new().deliver(&Body { bytes, pieces, breaks });
+        let records = events.iter().flat_map(|event| &event.records);
+        let numbers: Vec<usize> = records
+            .map(|record| record.position.sequence_number.as_str().parse::<usize>().unwrap() - 1)
+            .collect();
         let all: Vec<usize> = (0..records_of_events.iter().sum()).collect();
         prop_assert!(all.starts_with(&numbers), "{:?} of {} records", numbers, all.len());
         match mutation {
@@ -226,4 +143,26 @@ proptest! {
             _ => {}
         }
     }
+}
+
+/// What the fuzzer starts from.
+#[test]
+fn the_corpus_of_the_fuzzer_is_delivered_as_it_says() {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../kcl-core/fuzz/corpus/event_streams");
+    let mut judged = 0;
+    for entry in fs::read_dir(corpus).unwrap() {
+        judge(&fs::read(entry.unwrap().path()).unwrap());
+        judged += 1;
+    }
+    assert!(judged > 20, "only {judged} files");
+}
+
+/// The corpus must show the reader more than errors.
+#[test]
+fn a_body_of_the_corpus_delivers_its_events() {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../kcl-core/fuzz/corpus/event_streams");
+    let bytes = fs::read(corpus.join("whole")).unwrap();
+    let (events, in_order) = Reader::new().deliver(&Body { pieces: vec![bytes.len()], bytes, breaks: false });
+    assert_eq!((events.len(), in_order), (3, true));
+    assert!(events[2].is_shard_end);
 }
