@@ -70,13 +70,16 @@ impl<'a> Family<'a> {
 }
 
 /// The shards that retention has taken, of which only the rows are left. It takes parents before children, so an
-/// unlisted shard that follows a listed one is not gone: it is too new for this list.
+/// unlisted shard that follows a listed one is not gone: it is too new for this list. So is one whose name is above all
+/// that are listed: names ascend in the order of creation, and the newest shard of a stream is open, so it is listed.
 fn gone<'a>(shards: &BTreeMap<&ShardId, &Shard>, parents: &Parents<'a>) -> BTreeSet<&'a ShardId> {
+    let newest = shards.keys().next_back().copied();
     let mut gone = BTreeSet::new();
     for shard in parents_first(parents) {
         let is_older_than_the_list =
             |parent: &&ShardId| gone.contains(parent) || !parents.contains_key(*parent);
-        if !shards.contains_key(shard) && parents[shard].iter().all(is_older_than_the_list) {
+        let is_too_new = newest.is_some_and(|newest| shard > newest);
+        if !shards.contains_key(shard) && !is_too_new && parents[shard].iter().all(is_older_than_the_list) {
             gone.insert(shard);
         }
     }

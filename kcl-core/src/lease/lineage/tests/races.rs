@@ -11,7 +11,7 @@ use super::world::{Tick, World};
 use super::{book, stream};
 use crate::lease::lineage::{leases_to_create, leases_to_delete};
 use crate::lease::{Lease, LeaseBook};
-use crate::model::{InitialPosition, MonotonicTime, Shard};
+use crate::model::{Checkpoint, InitialPosition, MonotonicTime, Shard};
 
 /// A comparison as `ShardSync` makes it, stopped between any two calls.
 enum Sync {
@@ -197,4 +197,22 @@ proptest! {
             }
         }
     }
+}
+
+/// One worker lists, the shards are split twice, and another lists and makes all its rows before the first one scans. These
+/// rows follow shards that neither the list nor the table knows.
+#[test]
+fn rows_newer_than_a_list_do_not_make_its_old_shards_begin_at_their_beginning() {
+    let mut world = World::new(2, InitialPosition::Latest);
+    world.split(0);
+    world.merge(2);
+    world.put(4);
+    world.merge(4);
+    world.trim(5);
+    let old_list = world.list();
+    world.split(5);
+    world.split(6);
+    world.sync();
+    let made = leases_to_create(&stream(), &old_list, &world.table, InitialPosition::Latest);
+    assert!(made.iter().all(|lease| lease.checkpoint == Checkpoint::Latest), "{made:#?}");
 }
