@@ -6,11 +6,9 @@ pub(super) const DEPARTURES: Departures = &[
     NEEDS_TIME,
     NEEDS_PAGES,
     (
-        "filters by time show shards that did not exist then, or were closed",
+        "filters at the trim horizon, or at times before the stream, show every shard",
         &[
             "at_trim_horizon_shows_the_shards_that_were_open_then",
-            "at_timestamp_shows_the_shards_that_were_open_then",
-            "from_timestamp_shows_the_shards_that_were_open_then_and_their_children",
             "times_before_the_stream_are_those_of_its_creation",
             "a_filter_holds_for_every_page",
         ],

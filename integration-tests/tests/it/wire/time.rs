@@ -35,14 +35,13 @@ async fn a_stream_that_does_not_begin_is_given_up() {
         let shard = wire.one_shard();
         let consumer = wire.consumer(&shard.stream).await;
         let kinesis = wire.kinesis_within(LIMIT / 5);
-        for (fault, words) in
-            [(WireFault::LateStream(NEVER), "began no stream within 200ms"), (WireFault::Hang, "failed")]
-        {
+        for fault in [WireFault::LateStream(NEVER), WireFault::Hang] {
             wire.front.inject(move |_| fault);
             let opening = tokio::time::timeout(WAIT_MAX, subscribe(&kinesis, &consumer, &shard)).await;
             let error = opening.expect("nobody gave it up").unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Transient, "{fault:?}: {error}");
-            for part in [&shard.to_string(), words] {
+            // Two timers run, the SDK's and the adapter's, and either may be the one that says it.
+            for part in [&shard.to_string(), "200ms"] {
                 assert!(error.to_string().contains(part), "no '{part}' in: {error}");
             }
         }

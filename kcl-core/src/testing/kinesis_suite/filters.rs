@@ -10,6 +10,9 @@ use crate::testing::conformance::{Case, CaseResult, cases, check, check_eq};
 /// Between what must differ in time.
 const MOMENT: Duration = Duration::from_millis(20);
 
+/// Between what must differ in time for those, too, who compare whole seconds, as kinesis-mock does.
+const SECOND: Duration = Duration::from_millis(1_050);
+
 /// More pages than any case lists.
 const PAGES_MAX: usize = 10;
 
@@ -64,7 +67,7 @@ async fn from_trim_horizon_shows_every_shard(fixture: Fixture) -> CaseResult {
 }
 
 async fn at_timestamp_shows_the_shards_that_were_open_then(fixture: Fixture) -> CaseResult {
-    let split = Split::new(&fixture).await?;
+    let split = Split::apart(&fixture, SECOND).await?;
     let (before, after) = (ShardFilter::AtTimestamp(split.before), ShardFilter::AtTimestamp(split.after));
     check_shows(&fixture, &split.stream, before, &[split.parent]).await?;
     check_shows(&fixture, &split.stream, after, &split.children).await
@@ -73,7 +76,7 @@ async fn at_timestamp_shows_the_shards_that_were_open_then(fixture: Fixture) -> 
 async fn from_timestamp_shows_the_shards_that_were_open_then_and_their_children(
     fixture: Fixture,
 ) -> CaseResult {
-    let split = Split::new(&fixture).await?;
+    let split = Split::apart(&fixture, SECOND).await?;
     let (before, after) = (ShardFilter::FromTimestamp(split.before), ShardFilter::FromTimestamp(split.after));
     check_shows(&fixture, &split.stream, before, &split.family()).await?;
     check_shows(&fixture, &split.stream, after, &split.children).await
@@ -137,12 +140,17 @@ struct Split {
 
 impl Split {
     async fn new(fixture: &Fixture) -> CaseResult<Self> {
+        Self::apart(fixture, MOMENT).await
+    }
+
+    /// With this much time from each time to the next.
+    async fn apart(fixture: &Fixture, gap: Duration) -> CaseResult<Self> {
         let ShardKey { stream, shard_id: parent } = one_shard(fixture).await?;
-        fixture.pass(MOMENT).await;
+        fixture.pass(gap).await;
         let before = fixture.kinesis().now();
-        fixture.pass(MOMENT).await;
+        fixture.pass(gap).await;
         fixture.split(&stream, &parent, 1 << 127).await?;
-        fixture.pass(MOMENT).await;
+        fixture.pass(gap).await;
         let after = fixture.kinesis().now();
         let mut children = names(&shards(fixture, &stream).await?);
         children.retain(|name| *name != parent);
