@@ -5,12 +5,17 @@
 //! who owns a shard.
 
 mod call_watch;
+mod checkpoint_out_of_range;
 mod checkpointer;
 mod delivery;
+mod positions;
+mod prepared_checkpoint;
 mod record_handler;
 mod record_processor;
 
+pub use checkpoint_out_of_range::CheckpointOutOfRange;
 pub use checkpointer::Checkpointer;
 pub(crate) use delivery::{Delivered, Delivery};
+pub use prepared_checkpoint::PreparedCheckpoint;
 pub use record_handler::{RecordHandler, for_each_record};
 pub use record_processor::{ProcessorError, ProcessorFactory, RecordBatch, RecordProcessor, ShardStart};

@@ -18,8 +18,8 @@ use crate::model::{Record, RecordPosition, ShardKey};
 /// # let _ = handler;
 /// ```
 ///
-/// When the closure fails, the batch is tried again from the record that failed. Positions are committed after each
-/// batch, whatever [`Checkpointing`](crate::Checkpointing) says.
+/// When the closure fails, the batch is tried again from the record that failed. Positions are committed as
+/// [`Checkpointing`](crate::Checkpointing) says; `Manual` is as good as `AfterEachBatch`.
 pub fn for_each_record<F, Fut>(
     handle: F,
 ) -> impl Fn(&ShardKey) -> RecordHandler<F> + Clone + Send + Sync + 'static
@@ -55,8 +55,10 @@ where
             (self.handle)(record.clone()).await?;
             self.handled = Some(record.position.clone());
         }
-        // A failure is reported by the checkpointer; the next commit includes this one.
-        let _reported = checkpointer.checkpoint().await;
+        if checkpointer.is_manual() {
+            // A failure is reported by the checkpointer; the next commit includes this one.
+            let _reported = checkpointer.checkpoint().await;
+        }
         Ok(())
     }
 }

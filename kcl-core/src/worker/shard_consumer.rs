@@ -2,10 +2,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::select;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
+use super::commit_schedule::CommitSchedule;
 use super::lease_keeper::LeaseKeeper;
 use super::worker::Ports;
 use crate::error::{Error, ErrorKind, Result};
@@ -15,15 +16,12 @@ use crate::model::{Checkpoint, ShardId, ShardKey};
 use crate::planted::PlantedFault;
 use crate::processor::{Checkpointer, Delivered, Delivery, ProcessorFactory, RecordBatch, ShardStart};
 use crate::retry::{Retry, RetryDelays};
-use crate::settings::{Checkpointing, WorkerSettings};
+use crate::settings::WorkerSettings;
 use crate::stream::{ChildShard, FetchedBatch, Fetcher, Retriever, StartPosition, list_all_shards};
 
 /// The end of a shard must be committed, and a lease released, before anybody can go on: soon, then patiently.
 const COMMIT_RETRY_DELAYS: RetryDelays =
     RetryDelays { initial: Duration::from_millis(100), max: Duration::from_secs(5) };
-
-/// A commit that failed is made again with the next batch, or after this if none comes.
-const COMMIT_RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How a consumer came to its end. The lease is released, except when it is lost.
 #[derive(Debug)]
@@ -54,6 +52,7 @@ pub(super) struct ShardConsumer {
     context: Context,
     lease: Arc<HeldLease>,
     checkpointer: Arc<Checkpointer>,
+    commits: CommitSchedule,
     delivery: Delivery,
     /// Cancelled when this worker is to stop processing the shard.
     leaving: CancellationToken,
@@ -65,13 +64,15 @@ impl ShardConsumer {
     pub(super) fn new(context: Context, lease: Arc<HeldLease>, seed: u64) -> Self {
         let shard = lease.shard().clone();
         let events = context.events.clone();
-        let checkpointer = Arc::new(Checkpointer::new(Arc::clone(&lease), events.clone()));
+        let checkpointing = context.settings.checkpointing;
+        let checkpointer = Arc::new(Checkpointer::new(Arc::clone(&lease), events.clone(), checkpointing));
+        let commits = CommitSchedule::new(checkpointing, Instant::now());
         let processor = context.processors.create(&shard);
         let retry = Retry::new(context.settings.processor_retry, seed);
         let leaving = context.stopping.child_token();
         let delivery =
             Delivery::new(shard, processor, Arc::clone(&checkpointer), events, retry, leaving.clone());
-        Self { context, lease, checkpointer, delivery, leaving, seed }
+        Self { context, lease, checkpointer, commits, delivery, leaving, seed }
     }
 
     /// Runs until the shard ends, the worker stops, another one asks for the lease, or it is lost. Losing the lease does
@@ -126,13 +127,10 @@ impl ShardConsumer {
 
     /// What is processed, and is to be committed by the framework with its last write.
     fn uncommitted(&self) -> Option<Checkpoint> {
-        if self.plants(PlantedFault::LeaveWithoutCommit) {
+        if self.plants(PlantedFault::LeaveWithoutCommit) || !self.commits.is_ours() {
             return None;
         }
-        match self.context.settings.checkpointing {
-            Checkpointing::AfterEachBatch => self.checkpointer.uncommitted(),
-            Checkpointing::Manual => None,
-        }
+        self.checkpointer.uncommitted()
     }
 
     async fn consume(&mut self) -> Ending {
@@ -147,6 +145,7 @@ impl ShardConsumer {
         let start = ShardStart {
             shard: self.shard().clone(),
             checkpoint: acquired.checkpoint.clone(),
+            pending: acquired.pending.clone(),
             fencing_token: acquired.counter,
         };
         if self.leaving.is_cancelled()
@@ -168,7 +167,7 @@ impl ShardConsumer {
                 biased;
                 () = leaving.cancelled() => return Box::pin(self.stop()).await,
                 read = fetcher.next_batch() => read,
-                () = sleep(COMMIT_RETRY_INTERVAL), if self.uncommitted().is_some() => {
+                () = sleep_until(self.commits.due_at()), if self.uncommitted().is_some() => {
                     Box::pin(self.commit()).await;
                     continue;
                 }
@@ -219,14 +218,16 @@ impl ShardConsumer {
         }
     }
 
-    /// Commits what is processed, if that is the framework's task. A failure is reported by the checkpointer; the next
+    /// Commits what is processed, if that is the framework's task and due. A failure is reported by the checkpointer; the next
     /// commit includes this one.
     async fn commit(&mut self) {
         if self.leaving.is_cancelled() && self.plants(PlantedFault::LeaveWithoutCommit) {
             return;
         }
-        if self.context.settings.checkpointing == Checkpointing::AfterEachBatch {
-            let _reported = self.checkpointer.checkpoint().await;
+        let now = Instant::now();
+        if self.commits.is_due(now) {
+            let committed = self.checkpointer.checkpoint().await;
+            self.commits.note(committed.is_ok(), now);
         }
     }
 

@@ -3,6 +3,7 @@
 mod aggregates;
 mod busy_shares;
 mod checkpointing;
+mod commit_interval;
 mod commits;
 mod failures;
 mod fan_out;
@@ -22,6 +23,7 @@ mod namesakes;
 mod ownership;
 mod polling_pace;
 mod positions;
+mod preparing;
 mod random;
 mod reading;
 mod reasons;
