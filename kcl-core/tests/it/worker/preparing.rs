@@ -29,7 +29,7 @@ enum Hangs {
     AfterTheCommit,
 }
 
-/// What transactions have put into it. One that was not committed when it was settled never will be.
+/// What transactions have put into it. Workers that end here end for good, so that nothing of theirs comes after it was asked for.
 #[derive(Debug, Default)]
 struct Sink {
     transactions: Mutex<BTreeMap<Bytes, Vec<RecordPosition>>>,
@@ -72,7 +72,7 @@ impl ExactlyOnce {
 
     async fn reach(&self, point: Hangs) {
         if self.hangs == point {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }
