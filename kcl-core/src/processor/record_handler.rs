@@ -20,7 +20,8 @@ use crate::model::{Record, ShardKey};
 /// ```
 ///
 /// When the closure fails or panics, the batch is tried again from the record that failed, as the
-/// [failure policy](super::FailurePolicy) says. Positions are committed after each batch, whatever [`Checkpointing`](crate::Checkpointing) says.
+/// [failure policy](super::FailurePolicy) says. Positions are committed as
+/// [`Checkpointing`](crate::Checkpointing) says; `Manual` is as good as `AfterEachBatch`.
 pub fn for_each_record<F, Fut>(
     handle: F,
 ) -> impl Fn(&ShardKey) -> RecordHandler<F> + Clone + Send + Sync + 'static
@@ -51,8 +52,10 @@ where
             let call = async { (self.handle)(record.clone()).await };
             caught(call).await.map_err(|error| FailedAt::new(&record.position, error))?;
         }
-        // A failure is reported by the checkpointer; the next commit includes this one.
-        let _reported = checkpointer.checkpoint().await;
+        if checkpointer.is_manual() {
+            // A failure is reported by the checkpointer; the next commit includes this one.
+            let _reported = checkpointer.checkpoint().await;
+        }
         Ok(())
     }
 }
