@@ -3,16 +3,21 @@
 //! Logs, metrics, the demo's view and the tests' oracles all read these, so none can tell a story of its own. An
 //! event never changes what the worker does.
 
+mod block_reason;
 mod report;
+mod sink;
 
-use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
+
+pub use block_reason::BlockReason;
+pub use sink::EventSink;
+pub(crate) use sink::Events;
 
 use crate::aggregation::Malformation;
 use crate::error::Error;
 use crate::lease::LeaseLoss;
 use crate::model::{Checkpoint, ConsumerArn, RecordPosition, ShardId, ShardKey, WorkerId};
+use crate::processor::FailureCondition;
 
 /// Something that happened in a worker.
 #[derive(Debug)]
@@ -187,6 +192,75 @@ pub enum Event<'a> {
         /// When the next is made; `None` for the last words of a shard, `lease_lost` and `shutdown_requested`.
         delay: Option<Duration>,
     },
+    /// Nothing of the shard is processed until something else changes: the policy is to block, or the on-failure
+    /// destination does not take what was given up. The call is made again all the same.
+    ShardBlocked {
+        /// The shard.
+        shard: &'a ShardKey,
+        /// The record in the way, if it is one.
+        position: Option<&'a RecordPosition>,
+        /// What it waits for.
+        reason: BlockReason,
+        /// The last error.
+        error: &'a str,
+    },
+    /// The shard is blocked no longer: it goes on, or this worker has given it up.
+    ShardUnblocked {
+        /// The shard.
+        shard: &'a ShardKey,
+        /// For how long it was.
+        blocked_for: Duration,
+    },
+    /// Records were left out, as the failure policy says.
+    RecordsSkipped {
+        /// The shard.
+        shard: &'a ShardKey,
+        /// The first of them.
+        from: &'a RecordPosition,
+        /// The last of them.
+        to: &'a RecordPosition,
+        /// How many.
+        count: u64,
+        /// Why.
+        condition: FailureCondition,
+        /// The processor's last error; `None` if it was not tried.
+        error: Option<&'a str>,
+    },
+    /// Records were given up, as the failure policy says, and the on-failure destination has them.
+    RecordsSentToDestination {
+        /// The shard.
+        shard: &'a ShardKey,
+        /// The first of them.
+        from: &'a RecordPosition,
+        /// The last of them.
+        to: &'a RecordPosition,
+        /// How many.
+        count: u64,
+        /// Why.
+        condition: FailureCondition,
+        /// The processor's last error; `None` if it was not tried.
+        error: Option<&'a str>,
+    },
+    /// The on-failure destination did not take what was given up. It is sent again after `delay`.
+    DestinationFailed {
+        /// The shard.
+        shard: &'a ShardKey,
+        /// Why.
+        error: &'a Error,
+        /// How many times in a row this was so.
+        failed_attempts: u32,
+        /// When it is sent again.
+        delay: Duration,
+    },
+    /// A call of the processor has not returned by its deadline: this worker gives the shard up.
+    ProcessorOverran {
+        /// The shard.
+        shard: &'a ShardKey,
+        /// What the processor was asked to do.
+        call: &'a str,
+        /// Since when.
+        elapsed: Duration,
+    },
     /// A call of the processor has not returned for `elapsed`. It is neither interrupted nor made again.
     ProcessorBusy {
         /// The shard.
@@ -244,46 +318,4 @@ pub enum Event<'a> {
         /// Why.
         error: &'a Error,
     },
-}
-
-/// Receives a worker's events.
-///
-/// Called from the worker's tasks, in the order of the facts for any one shard: it must return quickly and must not
-/// panic.
-pub trait EventSink: Send + Sync + 'static {
-    /// One event of `worker`.
-    fn emit(&self, worker: &WorkerId, event: &Event<'_>);
-}
-
-impl<F: Fn(&WorkerId, &Event<'_>) + Send + Sync + 'static> EventSink for F {
-    fn emit(&self, worker: &WorkerId, event: &Event<'_>) {
-        self(worker, event);
-    }
-}
-
-/// One worker's way to report: to the log, to the metrics, and to the user's sink if there is one.
-#[derive(Clone)]
-pub(crate) struct Events {
-    worker: WorkerId,
-    sink: Option<Arc<dyn EventSink>>,
-}
-
-impl Events {
-    pub(crate) fn new(worker: WorkerId, sink: Option<Arc<dyn EventSink>>) -> Self {
-        Self { worker, sink }
-    }
-
-    pub(crate) fn emit(&self, event: &Event<'_>) {
-        report::log(&self.worker, event);
-        report::count(event);
-        if let Some(sink) = &self.sink {
-            sink.emit(&self.worker, event);
-        }
-    }
-}
-
-impl fmt::Debug for Events {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Events").field("worker", &self.worker).finish_non_exhaustive()
-    }
 }

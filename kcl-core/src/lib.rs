@@ -72,7 +72,7 @@ pub mod testing;
 pub mod worker;
 
 pub use error::{Error, ErrorKind, Result};
-pub use event::{Event, EventSink};
+pub use event::{BlockReason, Event, EventSink};
 #[cfg(feature = "planted-faults")]
 pub use planted::PlantedFault;
 pub use retry::RetryDelays;

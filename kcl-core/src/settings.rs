@@ -8,7 +8,7 @@ use crate::aggregation::OutsideRange;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{InitialPosition, StreamId, WorkerId};
 use crate::planted::{Planted, PlantedFault};
-use crate::retry::RetryDelays;
+use crate::processor::{CallDeadlines, FailurePolicy};
 use crate::stream::{PollingSettings, Retrieval};
 
 /// Below this a healthy worker's renewals cannot keep up with ordinary latencies of the table: a write is given up after an
@@ -74,10 +74,11 @@ pub struct WorkerSettings {
     /// is for whoever needs it, though no shard takes more than is left for others; the other is divided evenly, so that
     /// shards whose processors are slow keep no other from being read. Default 256 MiB; at least 4 MiB.
     pub fetch_bytes_max: usize,
-    /// The delays between calls of a processor that fails. Default from 200 ms to 30 s.
-    pub processor_retry: RetryDelays,
-    /// How long a shutdown waits for processors to finish their batch, and a lost lease for `lease_lost`, before they are
-    /// dropped. Default 30 s.
+    /// What becomes of records on which the processor fails. Default: they are tried again until they are taken.
+    pub failure_policy: FailurePolicy,
+    /// How long the calls of a processor may take.
+    pub call_deadlines: CallDeadlines,
+    /// How long a shutdown waits for processors to finish their batch before they are dropped. Default 30 s.
     pub shutdown_grace: Duration,
     /// Where jitter starts. Default: from the worker id, so that workers differ.
     pub random_seed: u64,
@@ -106,10 +107,8 @@ impl WorkerSettings {
             retrieval: Retrieval::default(),
             polling: PollingSettings::default(),
             fetch_bytes_max: 256 * 1024 * 1024,
-            processor_retry: RetryDelays {
-                initial: Duration::from_millis(200),
-                max: Duration::from_secs(30),
-            },
+            failure_policy: FailurePolicy::default(),
+            call_deadlines: CallDeadlines::default(),
             shutdown_grace: Duration::from_secs(30),
             random_seed: hasher.finish(),
             #[cfg(feature = "planted-faults")]
@@ -159,18 +158,15 @@ impl WorkerSettings {
         if self.max_leases_for_worker == 0 {
             return refuse("max_leases_for_worker is 0; such a worker would do nothing".to_owned());
         }
-        if self.processor_retry.initial.is_zero() || self.processor_retry.max < self.processor_retry.initial {
-            return refuse(format!(
-                "processor_retry runs from {:?} to {:?}; it must start above zero and not end before it starts",
-                self.processor_retry.initial, self.processor_retry.max
-            ));
-        }
+        self.failure_policy.validate()?;
+        self.call_deadlines.validate()?;
         let durations = [
             ("failover_time", self.failover_time),
             ("lease_scan_interval", self.lease_scan_interval),
             ("hand_over_timeout", self.hand_over_timeout),
             ("shard_sync_interval", self.shard_sync_interval),
-            ("processor_retry.max", self.processor_retry.max),
+            ("failure_policy.retry_delays.max", self.failure_policy.retry_delays.max),
+            ("call_deadlines.lease_lost", self.call_deadlines.lease_lost),
             ("shutdown_grace", self.shutdown_grace),
             ("polling.idle_time_between_reads", self.polling.idle_time_between_reads),
             ("polling.tip_distance", self.polling.tip_distance),

@@ -1,10 +1,10 @@
 //! Events as log lines and as metrics. Never adds a fact of its own.
 
 use metrics::{counter, gauge};
-use tracing::{debug, info, warn};
+use tracing::{debug, error, info, warn};
 
 use super::Event;
-use crate::model::{ShardId, WorkerId};
+use crate::model::{RecordPosition, ShardId, WorkerId};
 
 /// One line for each event: `debug` for the daily rhythm, `info` for changes of ownership, `warn` for what an operator
 /// may have to look at.
@@ -31,15 +31,6 @@ pub(super) fn log(worker: &WorkerId, event: &Event<'_>) {
         Event::LeaseUnclaimed { shard } => warn!(%worker, %shard, "no worker takes this free lease"),
         Event::ShardEndedTooEarly { shard } => {
             warn!(%worker, %shard, "the row says that the shard has ended, but it is open: another stream, or an earlier one of this name, used this lease table; use a table of its own");
-        }
-        Event::ProcessorFailed { shard, call, error, failed_attempts, delay: Some(delay) } => {
-            warn!(%worker, %shard, call, error, failed_attempts, delay_ms = delay.as_millis(), "processor failed, will be called again");
-        }
-        Event::ProcessorFailed { shard, call, error, delay: None, .. } => {
-            warn!(%worker, %shard, call, error, "processor failed, the shard is given up all the same");
-        }
-        Event::ProcessorBusy { shard, call, elapsed } => {
-            warn!(%worker, %shard, call, elapsed_s = elapsed.as_secs(), "processor has not returned");
         }
         Event::Checkpointed { shard, checkpoint } => debug!(%worker, %shard, %checkpoint, "checkpointed"),
         Event::CheckpointFailed { shard, error } => warn!(%worker, %shard, %error, "checkpoint failed"),
@@ -68,6 +59,14 @@ pub(super) fn log(worker: &WorkerId, event: &Event<'_>) {
         | Event::ConsumerRegistered { .. }
         | Event::ConsumerDeregistered { .. }
         | Event::BatchProcessed { .. } => log_reading(worker, event),
+        Event::ProcessorFailed { .. }
+        | Event::ProcessorBusy { .. }
+        | Event::ProcessorOverran { .. }
+        | Event::ShardBlocked { .. }
+        | Event::ShardUnblocked { .. }
+        | Event::RecordsSkipped { .. }
+        | Event::RecordsSentToDestination { .. }
+        | Event::DestinationFailed { .. } => log_failures(worker, event),
     }
 }
 
@@ -102,6 +101,41 @@ fn log_reading(worker: &WorkerId, event: &Event<'_>) {
     }
 }
 
+/// What the processor fails on, and what becomes of it.
+fn log_failures(worker: &WorkerId, event: &Event<'_>) {
+    match event {
+        Event::ProcessorFailed { shard, call, error, failed_attempts, delay: Some(delay) } => {
+            warn!(%worker, %shard, call, error, failed_attempts, delay_ms = delay.as_millis(), "processor failed, will be called again");
+        }
+        Event::ProcessorFailed { shard, call, error, delay: None, .. } => {
+            warn!(%worker, %shard, call, error, "processor failed, the shard is given up all the same");
+        }
+        Event::ProcessorBusy { shard, call, elapsed } => {
+            warn!(%worker, %shard, call, elapsed_s = elapsed.as_secs(), "processor has not returned");
+        }
+        Event::ProcessorOverran { shard, call, elapsed } => {
+            error!(%worker, %shard, call, elapsed_s = elapsed.as_secs(), "processor is past its deadline, the shard is given up");
+        }
+        Event::ShardBlocked { shard, position, reason, error } => {
+            let position = position.map(RecordPosition::to_string);
+            error!(%worker, %shard, position, %reason, error, "shard is blocked");
+        }
+        Event::ShardUnblocked { shard, blocked_for } => {
+            info!(%worker, %shard, blocked_for_s = blocked_for.as_secs(), "shard is no longer blocked");
+        }
+        Event::RecordsSkipped { shard, from, to, count, condition, error } => {
+            warn!(%worker, %shard, %from, %to, count, %condition, error, "records skipped, as the failure policy says");
+        }
+        Event::RecordsSentToDestination { shard, from, to, count, condition, error } => {
+            warn!(%worker, %shard, %from, %to, count, %condition, error, "records given up and sent to the on-failure destination");
+        }
+        Event::DestinationFailed { shard, error, failed_attempts, delay } => {
+            warn!(%worker, %shard, %error, failed_attempts, delay_ms = delay.as_millis(), "on-failure destination failed, will be tried again");
+        }
+        _ => {}
+    }
+}
+
 fn list(shards: &[ShardId]) -> String {
     let names: Vec<&str> = shards.iter().map(ShardId::as_str).collect();
     names.join(", ")
@@ -117,9 +151,6 @@ pub(super) fn count(event: &Event<'_>) {
         Event::ReleaseFailed { .. } => counter!("kcl_lease_releases_failed_total").increment(1),
         Event::PositionTrimmed { shard, .. } => {
             counter!("kcl_positions_trimmed_total", "shard" => shard.to_string()).increment(1);
-        }
-        Event::ProcessorBusy { shard, .. } => {
-            counter!("kcl_processor_busy_total", "shard" => shard.to_string()).increment(1);
         }
         Event::AggregateMalformed { shard, count, .. } => {
             counter!("kcl_aggregates_malformed_total", "shard" => shard.to_string()).increment(*count);
@@ -144,9 +175,6 @@ pub(super) fn count(event: &Event<'_>) {
             #[expect(clippy::cast_precision_loss)]
             gauge!("kcl_millis_behind_latest", "shard" => shard).set(*millis_behind_latest as f64);
         }
-        Event::ProcessorFailed { shard, .. } => {
-            counter!("kcl_processor_failures_total", "shard" => shard.to_string()).increment(1);
-        }
         Event::Checkpointed { .. } => counter!("kcl_checkpoints_total").increment(1),
         Event::CheckpointFailed { .. } => counter!("kcl_checkpoints_failed_total").increment(1),
         Event::ShardTrimmed { shard, .. } => {
@@ -160,6 +188,14 @@ pub(super) fn count(event: &Event<'_>) {
         Event::WaitingForParents { .. } => counter!("kcl_waits_for_parents_total").increment(1),
         Event::LeaseUnclaimed { .. } => counter!("kcl_leases_unclaimed_total").increment(1),
         Event::ShardEndedTooEarly { .. } => counter!("kcl_shards_ended_too_early_total").increment(1),
+        Event::ProcessorFailed { .. }
+        | Event::ProcessorBusy { .. }
+        | Event::ProcessorOverran { .. }
+        | Event::ShardBlocked { .. }
+        | Event::ShardUnblocked { .. }
+        | Event::RecordsSkipped { .. }
+        | Event::RecordsSentToDestination { .. }
+        | Event::DestinationFailed { .. } => count_failures(event),
         Event::WorkerStarted
         | Event::WorkerStopped
         | Event::LeaseCreated { .. }
@@ -168,5 +204,40 @@ pub(super) fn count(event: &Event<'_>) {
         | Event::ReturnedToFanOut { .. }
         | Event::ConsumerRegistered { .. }
         | Event::ConsumerDeregistered { .. } => {}
+    }
+}
+
+fn count_failures(event: &Event<'_>) {
+    match event {
+        Event::ProcessorBusy { shard, .. } => {
+            counter!("kcl_processor_busy_total", "shard" => shard.to_string()).increment(1);
+        }
+        Event::ProcessorFailed { shard, .. } => {
+            counter!("kcl_processor_failures_total", "shard" => shard.to_string()).increment(1);
+        }
+        Event::ProcessorOverran { shard, .. } => {
+            counter!("kcl_processor_overruns_total", "shard" => shard.to_string()).increment(1);
+        }
+        Event::ShardBlocked { shard, .. } => {
+            gauge!("kcl_shards_blocked", "shard" => shard.to_string()).increment(1.0);
+        }
+        Event::ShardUnblocked { shard, .. } => {
+            gauge!("kcl_shards_blocked", "shard" => shard.to_string()).decrement(1.0);
+        }
+        Event::RecordsSkipped { shard, count, condition, .. } => {
+            let (shard, condition) = (shard.to_string(), condition.to_string());
+            counter!("kcl_records_skipped_total", "shard" => shard, "condition" => condition)
+                .increment(*count);
+        }
+        Event::RecordsSentToDestination { shard, count, condition, .. } => {
+            let (shard, condition) = (shard.to_string(), condition.to_string());
+            let sent =
+                counter!("kcl_records_sent_to_destination_total", "shard" => shard, "condition" => condition);
+            sent.increment(*count);
+        }
+        Event::DestinationFailed { shard, .. } => {
+            counter!("kcl_destination_failures_total", "shard" => shard.to_string()).increment(1);
+        }
+        _ => {}
     }
 }

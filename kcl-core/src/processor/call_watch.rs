@@ -3,14 +3,14 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
+use super::CallDeadlines;
+use crate::error::{Error, ErrorKind};
 use crate::event::{Event, Events};
 use crate::model::ShardKey;
 
-/// A call that does not return is reported this often: soon enough for an operator, rare enough for a log.
-const BUSY_REPORT_INTERVAL: Duration = Duration::from_secs(30);
-
-/// How often the call under way is looked at.
-const LOOK_INTERVAL: Duration = Duration::from_secs(5);
+/// The longest time between two looks at the call under way. Deadlines shorter than this are looked at as often as they
+/// are long.
+const LOOK_INTERVAL_MAX: Duration = Duration::from_secs(5);
 
 /// Knows which call of a processor is under way, and reports one that does not return.
 ///
@@ -28,6 +28,20 @@ struct Call {
     reports: u32,
 }
 
+/// A call that has not returned by its deadline.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Overrun {
+    pub(crate) call: &'static str,
+    pub(crate) elapsed: Duration,
+}
+
+impl From<Overrun> for Error {
+    fn from(Overrun { call, elapsed }: Overrun) -> Self {
+        let message = format!("{call} did not return within its deadline; it has run for {elapsed:?}");
+        Self::new(ErrorKind::Transient, message)
+    }
+}
+
 impl CallWatch {
     /// The call's outcome. It is under way until this future is ready or dropped.
     pub(crate) async fn during<T>(&self, name: &'static str, call: impl Future<Output = T>) -> T {
@@ -36,24 +50,32 @@ impl CallWatch {
         call.await
     }
 
-    /// Reports calls that do not return, for ever.
-    pub(crate) async fn report(self, shard: ShardKey, events: Events) {
+    /// Reports calls that do not return, until one is past its deadline.
+    pub(crate) async fn watch(self, shard: ShardKey, events: Events, deadlines: CallDeadlines) -> Overrun {
+        let interval = deadlines.shortest().min(LOOK_INTERVAL_MAX);
         loop {
-            sleep(LOOK_INTERVAL).await;
-            if let Some(Call { name, started_at, .. }) = self.overdue() {
+            sleep(interval).await;
+            let (overdue, overrun) = self.look(&deadlines);
+            if let Some(Call { name, started_at, .. }) = overdue {
                 let elapsed = started_at.elapsed();
                 events.emit(&Event::ProcessorBusy { shard: &shard, call: name, elapsed });
+            }
+            if let Some(Overrun { call, elapsed }) = overrun {
+                events.emit(&Event::ProcessorOverran { shard: &shard, call, elapsed });
+                return Overrun { call, elapsed };
             }
         }
     }
 
-    /// The call under way, if it is time to report it.
-    fn overdue(&self) -> Option<Call> {
+    /// The call under way, if it is time to report it, and if it is past its deadline.
+    fn look(&self, deadlines: &CallDeadlines) -> (Option<Call>, Option<Overrun>) {
         let mut current = self.lock();
-        let call = current.as_mut()?;
-        let is_due = call.started_at.elapsed() >= BUSY_REPORT_INTERVAL * (call.reports + 1);
+        let Some(call) = current.as_mut() else { return (None, None) };
+        let elapsed = call.started_at.elapsed();
+        let is_due = elapsed >= deadlines.report_after * (call.reports + 1);
         call.reports += u32::from(is_due);
-        is_due.then_some(*call)
+        let is_past = deadlines.of(call.name).is_some_and(|deadline| elapsed >= deadline);
+        (is_due.then_some(*call), is_past.then_some(Overrun { call: call.name, elapsed }))
     }
 
     /// A panic elsewhere cannot leave it half written.

@@ -1,58 +1,93 @@
-use std::any::Any;
-use std::panic::AssertUnwindSafe;
+use std::borrow::Cow;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::FutureExt;
 use tokio::select;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::call_watch::CallWatch;
-use super::{Checkpointer, ProcessorError, RecordBatch, RecordProcessor, ShardStart};
-use crate::event::{Event, Events};
-use crate::model::ShardKey;
+use super::calls::{CallFailure, Calls};
+use super::failure::{Attempts, Blocked, Exhausted, Failure, FailureCondition, LastResort};
+use super::{Checkpointer, RecordBatch, RecordProcessor, ShardStart, WhenExhausted};
+use crate::error::{Error, ErrorKind};
+use crate::event::{BlockReason, Event};
+use crate::model::{Record, Timestamp};
 use crate::retry::Retry;
+use crate::stream::Kinesis;
 
 /// What became of a call that is made until it succeeds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) enum Delivered {
-    /// The processor returned `Ok`.
+    /// The processor returned `Ok`, or what it fails on was given up.
     Done,
+    /// So it is with the first records of the batch; the others are still to be delivered.
+    Advanced,
     /// It failed, and the shard is about to be given away, so it is not called again here. The next owner begins after the last
     /// checkpoint.
     Stopped,
+    /// It failed, and the failure policy is to stop the worker.
+    StopWorker(Error),
 }
 
-/// Calls one shard's processor, again and again where it fails.
+/// A batch, and how far it is delivered.
+pub(crate) struct BatchInHand {
+    batch: RecordBatch,
+    attempts: Attempts,
+}
+
+/// Calls one shard's processor, again and again where it fails, as the failure policy says.
 ///
 /// Every future here may be dropped: it ends the running call at its next await point, and changes nothing else.
 pub(crate) struct Delivery {
     calls: Calls,
     processor: Box<dyn RecordProcessor>,
     checkpointer: Arc<Checkpointer>,
-    retry: Retry,
+    last_resort: LastResort,
+    kinesis: Arc<dyn Kinesis>,
     leaving: CancellationToken,
+    retry: Retry,
+    /// How long to wait before the next call.
+    delay: Option<Duration>,
+    trouble: Trouble,
     /// A processor that was never asked to initialize is not told how it ends either.
     has_begun: bool,
 }
 
+/// What is known of the failures since the last success.
+#[derive(Debug, Default)]
+struct Trouble {
+    error: Option<String>,
+    first_failed_at: Option<Timestamp>,
+    blocked: Option<Blocked>,
+}
+
 impl Delivery {
     pub(crate) fn new(
-        shard: ShardKey,
         processor: Box<dyn RecordProcessor>,
         checkpointer: Arc<Checkpointer>,
-        events: Events,
-        retry: Retry,
+        last_resort: LastResort,
+        kinesis: Arc<dyn Kinesis>,
         leaving: CancellationToken,
     ) -> Self {
-        let calls = Calls { shard, events, watch: CallWatch::default() };
-        Self { calls, processor, checkpointer, retry, leaving, has_begun: false }
+        let retry = Retry::new(last_resort.policy().retry_delays, last_resort.seed);
+        let calls = Calls::new(last_resort.lease.shard().clone(), last_resort.events.clone());
+        Self {
+            calls,
+            processor,
+            checkpointer,
+            last_resort,
+            kinesis,
+            leaving,
+            retry,
+            delay: None,
+            trouble: Trouble::default(),
+            has_begun: false,
+        }
     }
 
-    /// Reports calls that do not return, for ever. To be run by a task other than the one that makes them.
-    pub(crate) fn report_busy_calls(&self) -> impl Future<Output = ()> + use<> {
-        self.calls.watch.clone().report(self.calls.shard.clone(), self.calls.events.clone())
+    pub(crate) fn calls(&self) -> &Calls {
+        &self.calls
     }
 
     /// Calls `initialize` until it succeeds.
@@ -66,24 +101,44 @@ impl Delivery {
         }
     }
 
-    /// Delivers a batch until the processor has taken it. A batch without records is not delivered.
-    pub(crate) async fn process(&mut self, batch: &RecordBatch) -> Delivered {
-        let Some(last) = batch.records.last() else { return Delivered::Done };
+    /// Delivers a batch until the processor has taken it, or some of it. What the policy has no more tries for is given up
+    /// as the policy says.
+    pub(crate) async fn process(&mut self, in_hand: &mut BatchInHand) -> Delivered {
         loop {
-            self.checkpointer.begin(&last.position);
-            let call = self.processor.process_records(batch, &self.checkpointer);
-            let outcome = self.calls.make("process_records", call).await;
-            match outcome {
-                Ok(()) => self.checkpointer.succeed(),
-                Err(_) => self.checkpointer.fail(),
+            if let Some(delay) = self.delay.take()
+                && !wait(delay, &self.leaving).await
+            {
+                return Delivered::Stopped;
             }
-            if let Some(delivered) = self.settle("process_records", outcome).await {
-                if delivered == Delivered::Done {
-                    self.report_processed(batch);
-                }
+            let Some(next) = in_hand.attempts.next() else { return Delivered::Done };
+            if let Some((range, condition)) = self.exhausted(in_hand)
+                && let Some(delivered) = Box::pin(self.give_up(in_hand, range, condition)).await
+            {
                 return delivered;
             }
+            match self.call(&in_hand.part(next.clone())).await {
+                Ok(()) => {
+                    self.checkpointer.succeed();
+                    self.succeed();
+                    self.report_processed(next.len(), in_hand.batch.millis_behind_latest);
+                    in_hand.attempts.settle(next.end);
+                    return in_hand.delivered();
+                }
+                Err(failure) => {
+                    if let Some(delivered) = self.fail(in_hand, next, &failure) {
+                        return delivered;
+                    }
+                }
+            }
         }
+    }
+
+    async fn call(&mut self, batch: &RecordBatch) -> Result<(), CallFailure> {
+        if let Some(last) = batch.records.last() {
+            self.checkpointer.begin(&last.position);
+        }
+        let call = self.processor.process_records(batch, &self.checkpointer);
+        self.calls.make("process_records", call).await
     }
 
     /// Calls `shard_ended` until it succeeds.
@@ -98,6 +153,7 @@ impl Delivery {
 
     /// Calls `lease_lost`, once, and waits for it no longer than `limit`.
     pub(crate) async fn lease_lost(&mut self, limit: Duration) {
+        self.trouble = Trouble::default();
         if !self.has_begun {
             return;
         }
@@ -106,9 +162,8 @@ impl Delivery {
             Ok(())
         };
         let outcome = timeout(limit, self.calls.make("lease_lost", call)).await;
-        let outcome =
-            outcome.unwrap_or_else(|_| Err(format!("did not return within {limit:?} and was dropped")));
-        self.report_once("lease_lost", outcome);
+        let overrun = || CallFailure::new(format!("did not return within {limit:?} and was dropped"));
+        self.report_once("lease_lost", outcome.unwrap_or_else(|_| Err(overrun())));
     }
 
     /// Calls `shutdown_requested`, once.
@@ -121,66 +176,176 @@ impl Delivery {
         self.report_once("shutdown_requested", outcome);
     }
 
-    /// What became of the call; `None` once it is time to make it again.
-    async fn settle(&mut self, call: &str, outcome: Result<(), String>) -> Option<Delivered> {
-        let Err(error) = outcome else {
-            self.retry.reset();
+    /// What became of a call without records; `None` once it is time to make it again. There is nothing that could be
+    /// given up, so an exhausted policy blocks or stops the worker.
+    async fn settle(&mut self, call: &str, outcome: Result<(), CallFailure>) -> Option<Delivered> {
+        let Err(failure) = outcome else {
+            self.succeed();
             return Some(Delivered::Done);
         };
-        let delay = self.retry.next_delay();
-        self.report_failure(call, &error, Some(delay));
-        select! {
+        let delay = self.note_failure(call, &failure);
+        let policy = self.last_resort.policy();
+        if policy.maximum_retry_attempts.is_some_and(|retries| self.retry.failed_attempts() > retries) {
+            if policy.when_exhausted == WhenExhausted::StopWorker {
+                let (shard, text) = (self.calls.shard(), &failure.text);
+                let message = format!(
+                    "shard {shard}: {call} has no retries left, and the failure policy is to stop the worker: {text}"
+                );
+                return Some(Delivered::StopWorker(Error::new(ErrorKind::Refused, message)));
+            }
+            self.block(FailureCondition::RetryAttemptsExhausted, None);
+        }
+        if wait(delay, &self.leaving).await { None } else { Some(Delivered::Stopped) }
+    }
+
+    /// The first records of the next part that the policy has no more tries for.
+    fn exhausted(&self, in_hand: &BatchInHand) -> Option<(Range<usize>, FailureCondition)> {
+        let policy = self.last_resort.policy();
+        let has_failed = in_hand.attempts.failed() > 0;
+        // What blocks is tried before it is waited for.
+        let may_be = match policy.when_exhausted {
+            WhenExhausted::Block => has_failed,
+            _ => has_failed || policy.maximum_record_age.is_some(),
+        };
+        if !may_be {
+            return None;
+        }
+        let arrival = |index: usize| in_hand.batch.records[index].approximate_arrival;
+        in_hand.attempts.exhausted(policy, self.kinesis.now(), arrival)
+    }
+
+    /// What the policy says of records that are exhausted; `None` if they are tried again all the same.
+    async fn give_up(
+        &mut self,
+        in_hand: &mut BatchInHand,
+        range: Range<usize>,
+        condition: FailureCondition,
+    ) -> Option<Delivered> {
+        let records = &in_hand.batch.records[range.clone()];
+        if self.last_resort.policy().when_exhausted == WhenExhausted::Block {
+            self.block(condition, records.first());
+            return None;
+        }
+        let exhausted = Exhausted {
+            condition,
+            attempts: in_hand.attempts.failed(),
+            error: self.trouble.error.clone(),
+            first_failed_at: self.trouble.first_failed_at,
+            given_up_at: self.kinesis.now(),
+        };
+        let taken = select! {
             biased;
-            () = self.leaving.cancelled() => Some(Delivered::Stopped),
-            () = sleep(delay) => None,
+            () = self.leaving.cancelled() => return Some(Delivered::Stopped),
+            taken = self.last_resort.take(records, &exhausted) => taken,
+        };
+        if let Err(error) = taken {
+            return Some(Delivered::StopWorker(error));
+        }
+        self.checkpointer.pass(&records[records.len() - 1].position);
+        self.succeed();
+        in_hand.attempts.settle(range.end);
+        Some(in_hand.delivered())
+    }
+
+    /// A call with the records of `tried` has failed. Some of them may be processed all the same.
+    fn fail(
+        &mut self,
+        in_hand: &mut BatchInHand,
+        tried: Range<usize>,
+        failure: &CallFailure,
+    ) -> Option<Delivered> {
+        let records = &in_hand.batch.records;
+        let at = failure
+            .position
+            .as_ref()
+            .and_then(|position| records.binary_search_by(|record| record.position.cmp(position)).ok());
+        self.checkpointer.fail();
+        let narrowed = in_hand.attempts.fail(at, self.last_resort.policy());
+        if narrowed == Failure::Narrowed {
+            self.retry.reset();
+        }
+        self.delay = Some(self.note_failure("process_records", failure));
+        let start = in_hand.attempts.next().map_or(tried.end, |next| next.start);
+        if start == tried.start {
+            return None;
+        }
+        self.checkpointer.pass(&records[start - 1].position);
+        self.report_processed(start - tried.start, in_hand.batch.millis_behind_latest);
+        Some(Delivered::Advanced)
+    }
+
+    fn note_failure(&mut self, call: &str, failure: &CallFailure) -> Duration {
+        let delay = self.retry.next_delay();
+        self.report_failure(call, &failure.text, Some(delay));
+        self.trouble.error = Some(failure.text.clone());
+        self.trouble.first_failed_at.get_or_insert_with(|| self.kinesis.now());
+        delay
+    }
+
+    fn succeed(&mut self) {
+        self.retry.reset();
+        if self.trouble.error.is_some() {
+            self.trouble = Trouble::default();
         }
     }
 
+    fn block(&mut self, condition: FailureCondition, record: Option<&Record>) {
+        let (shard, events) = (self.calls.shard(), self.calls.events());
+        let error = self.trouble.error.as_deref().unwrap_or_default();
+        let reason = BlockReason::Exhausted(condition);
+        self.trouble.blocked.get_or_insert_with(|| Blocked::new(events, shard, reason, record, error));
+    }
+
     /// Reports the failure of a call that is not made again.
-    fn report_once(&self, call: &str, outcome: Result<(), String>) {
-        if let Err(error) = outcome {
-            self.report_failure(call, &error, None);
+    fn report_once(&self, call: &str, outcome: Result<(), CallFailure>) {
+        if let Err(failure) = outcome {
+            self.report_failure(call, &failure.text, None);
         }
     }
 
     fn report_failure(&self, call: &str, error: &str, delay: Option<Duration>) {
         let failed_attempts = self.retry.failed_attempts();
-        let shard = &self.calls.shard;
-        self.calls.events.emit(&Event::ProcessorFailed { shard, call, error, failed_attempts, delay });
+        let shard = self.calls.shard();
+        self.calls.events().emit(&Event::ProcessorFailed { shard, call, error, failed_attempts, delay });
     }
 
-    fn report_processed(&self, batch: &RecordBatch) {
-        self.calls.events.emit(&Event::BatchProcessed {
-            shard: &self.calls.shard,
-            records: batch.records.len(),
-            millis_behind_latest: batch.millis_behind_latest,
-        });
+    fn report_processed(&self, records: usize, millis_behind_latest: u64) {
+        let shard = self.calls.shard();
+        self.calls.events().emit(&Event::BatchProcessed { shard, records, millis_behind_latest });
     }
 }
 
-/// Makes calls that cannot bring down the worker, nor hang without a word.
-struct Calls {
-    shard: ShardKey,
-    events: Events,
-    watch: CallWatch,
+/// False if the shard is about to be given away.
+async fn wait(delay: Duration, leaving: &CancellationToken) -> bool {
+    select! {
+        biased;
+        () = leaving.cancelled() => false,
+        () = sleep(delay) => true,
+    }
 }
 
-impl Calls {
-    /// The call's outcome, with an error or a panic as text.
-    async fn make(
-        &self,
-        name: &'static str,
-        call: impl Future<Output = Result<(), ProcessorError>> + Send,
-    ) -> Result<(), String> {
-        match self.watch.during(name, AssertUnwindSafe(call).catch_unwind()).await {
-            Ok(outcome) => outcome.map_err(|error| error.to_string()),
-            Err(panic) => Err(format!("panicked: {}", panic_text(&*panic))),
+impl BatchInHand {
+    pub(crate) fn new(batch: RecordBatch) -> Self {
+        let attempts = Attempts::new(batch.records.len());
+        Self { batch, attempts }
+    }
+
+    /// The last of its records.
+    pub(crate) fn last(&self) -> Option<&Record> {
+        self.batch.records.last()
+    }
+
+    /// Some of its records as a batch of their own.
+    fn part(&self, range: Range<usize>) -> Cow<'_, RecordBatch> {
+        let RecordBatch { shard, records, millis_behind_latest } = &self.batch;
+        if range.len() == records.len() {
+            return Cow::Borrowed(&self.batch);
         }
+        let (shard, records) = (shard.clone(), records[range].to_vec());
+        Cow::Owned(RecordBatch { shard, records, millis_behind_latest: *millis_behind_latest })
     }
-}
 
-fn panic_text(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("with a value that is no text")
+    fn delivered(&self) -> Delivered {
+        if self.attempts.next().is_none() { Delivered::Done } else { Delivered::Advanced }
+    }
 }

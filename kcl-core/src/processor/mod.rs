@@ -1,18 +1,27 @@
 //! What the user writes, and what stands between it and the stream.
 //!
 //! A [`RecordProcessor`] handles one shard, batch after batch; [`for_each_record`] makes one from an async closure. A
-//! call that fails or panics is made again with the same batch: nothing here ever skips a record. Nothing here decides
-//! who owns a shard.
+//! call that fails or panics is made again with the same records, until the [`FailurePolicy`] says otherwise; nothing
+//! here skips a record that the user has not chosen to skip by name. Nothing here decides who owns a shard.
 
+mod call_deadlines;
 mod call_watch;
+mod calls;
 mod checkpointer;
 mod delivery;
+mod failure;
 #[cfg_attr(not(test), expect(dead_code, reason = "the runner that uses it comes next"))]
 mod lanes;
 mod record_handler;
 mod record_processor;
 
+pub use call_deadlines::CallDeadlines;
+pub(crate) use call_watch::Overrun;
 pub use checkpointer::Checkpointer;
-pub(crate) use delivery::{Delivered, Delivery};
+pub(crate) use delivery::{BatchInHand, Delivered, Delivery};
+pub(crate) use failure::LastResort;
+pub use failure::{
+    FailedAt, FailedBatch, FailureCondition, FailurePolicy, OnFailureDestination, Sent, WhenExhausted,
+};
 pub use record_handler::{RecordHandler, for_each_record};
 pub use record_processor::{ProcessorError, ProcessorFactory, RecordBatch, RecordProcessor, ShardStart};

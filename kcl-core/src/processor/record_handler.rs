@@ -2,8 +2,9 @@ use std::fmt;
 
 use async_trait::async_trait;
 
-use super::{Checkpointer, ProcessorError, RecordBatch, RecordProcessor};
-use crate::model::{Record, RecordPosition, ShardKey};
+use super::calls::caught;
+use super::{Checkpointer, FailedAt, ProcessorError, RecordBatch, RecordProcessor};
+use crate::model::{Record, ShardKey};
 
 /// The easy form of a processor: an async closure that is called for each record, in order, one after another.
 ///
@@ -18,8 +19,8 @@ use crate::model::{Record, RecordPosition, ShardKey};
 /// # let _ = handler;
 /// ```
 ///
-/// When the closure fails, the batch is tried again from the record that failed. Positions are committed after each
-/// batch, whatever [`Checkpointing`](crate::Checkpointing) says.
+/// When the closure fails or panics, the batch is tried again from the record that failed, as the
+/// [failure policy](super::FailurePolicy) says. Positions are committed after each batch, whatever [`Checkpointing`](crate::Checkpointing) says.
 pub fn for_each_record<F, Fut>(
     handle: F,
 ) -> impl Fn(&ShardKey) -> RecordHandler<F> + Clone + Send + Sync + 'static
@@ -27,14 +28,12 @@ where
     F: Fn(Record) -> Fut + Clone + Send + Sync + 'static,
     Fut: Future<Output = Result<(), ProcessorError>> + Send + 'static,
 {
-    move |_shard| RecordHandler { handle: handle.clone(), handled: None }
+    move |_shard| RecordHandler { handle: handle.clone() }
 }
 
 /// The processor that [`for_each_record`] makes.
 pub struct RecordHandler<F> {
     handle: F,
-    /// The last record that the closure returned `Ok` for.
-    handled: Option<RecordPosition>,
 }
 
 #[async_trait]
@@ -49,11 +48,8 @@ where
         checkpointer: &Checkpointer,
     ) -> Result<(), ProcessorError> {
         for record in &batch.records {
-            if self.handled.as_ref().is_some_and(|handled| record.position <= *handled) {
-                continue;
-            }
-            (self.handle)(record.clone()).await?;
-            self.handled = Some(record.position.clone());
+            let call = async { (self.handle)(record.clone()).await };
+            caught(call).await.map_err(|error| FailedAt::new(&record.position, error))?;
         }
         // A failure is reported by the checkpointer; the next commit includes this one.
         let _reported = checkpointer.checkpoint().await;
@@ -63,6 +59,6 @@ where
 
 impl<F> fmt::Debug for RecordHandler<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RecordHandler").field("handled", &self.handled).finish_non_exhaustive()
+        f.debug_struct("RecordHandler").finish_non_exhaustive()
     }
 }

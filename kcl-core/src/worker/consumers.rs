@@ -45,12 +45,14 @@ struct Rest {
 }
 
 /// What the coordinator needs to know of a consumer's end.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) enum Ended {
     /// The shard is finished: its children may start.
     Shard,
     /// The lease is gone because another process runs under this worker's id.
     Namesake(ShardKey),
+    /// The failure policy is to stop the worker.
+    StopWorker(Error),
     /// Anything that the next scan sorts out.
     Other,
 }
@@ -117,6 +119,7 @@ impl Consumers {
             Ok((_, Ending::LeaseLost)) if lease.loss() == Some(&LeaseLoss::Namesake) => {
                 return Ended::Namesake(shard);
             }
+            Ok((_, Ending::StopWorker(error))) => return Ended::StopWorker(error),
             Ok((_, Ending::LeaseLost | Ending::Released)) => {}
             Ok((_, Ending::Failed(error))) => self.rest(&shard, &error),
             Err(panic) => {

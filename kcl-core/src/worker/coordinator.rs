@@ -1,11 +1,9 @@
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join;
 use tokio::select;
 use tokio::time::{Instant, sleep};
-use tokio_util::sync::CancellationToken;
 
 use super::consumers::{Consumers, Ended};
 use super::requests::{Answer, Request, Requests};
@@ -14,17 +12,14 @@ use super::shard_sync::ShardSync;
 use super::standstill::Standstill;
 use super::table_scan::TableScan;
 use super::takes::{Take, Takes};
-use super::worker::Ports;
 use crate::error::{Error, ErrorKind, Result};
-use crate::event::{Event, Events};
+use crate::event::Event;
 use crate::lease::assignment::{Due, Situation, Stance, due_leases, has_just_come_free};
 use crate::lease::{Lease, LeaseBook, NamesakeWatch, Taken, lineage};
 use crate::model::{MonotonicTime, ShardKey};
 use crate::planted::PlantedFault;
-use crate::processor::ProcessorFactory;
 use crate::retry::{Retry, RetryDelays, within};
-use crate::settings::WorkerSettings;
-use crate::stream::{Retriever, ShardPageRequest};
+use crate::stream::ShardPageRequest;
 
 /// How long the first look at the stream may take. It only saves a lease table from being made for a name that was
 /// mistyped.
@@ -79,19 +74,11 @@ enum Step {
 }
 
 impl Coordinator {
-    pub(super) fn new(
-        settings: WorkerSettings,
-        ports: Ports,
-        processors: Arc<dyn ProcessorFactory>,
-        events: Events,
-        stopping: CancellationToken,
-    ) -> Self {
+    pub(super) fn new(context: Context) -> Self {
+        let settings = &context.settings;
         let failover_time = settings.failover_time;
         let expires_early = settings.plants(PlantedFault::ExpiryTooEarly);
         let mut rng = fastrand::Rng::with_seed(settings.random_seed);
-        let retriever = Arc::new(Retriever::new(Arc::clone(&ports.kinesis), &settings, events.clone()));
-        let context =
-            Context { settings: Arc::new(settings), ports, processors, retriever, events, stopping };
         Self {
             started_at: Instant::now(),
             book: LeaseBook::new(if expires_early { failover_time / 2 } else { failover_time }),
@@ -163,6 +150,7 @@ impl Coordinator {
                 Some(ended) = self.consumers.next_ended() => match ended {
                     Ended::Shard => self.sync.bring_forward(),
                     Ended::Namesake(shard) => return Err(self.namesake(&shard)),
+                    Ended::StopWorker(error) => return Err(error),
                     Ended::Other => {}
                 },
                 Some(take) = self.takes.next_ended() => {

@@ -2,6 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::select;
+use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
@@ -13,7 +14,10 @@ use crate::event::{Event, Events};
 use crate::lease::HeldLease;
 use crate::model::{Checkpoint, ShardId, ShardKey};
 use crate::planted::PlantedFault;
-use crate::processor::{Checkpointer, Delivered, Delivery, ProcessorFactory, RecordBatch, ShardStart};
+use crate::processor::{
+    BatchInHand, Checkpointer, Delivered, Delivery, LastResort, OnFailureDestination, Overrun,
+    ProcessorFactory, RecordBatch, ShardStart,
+};
 use crate::retry::{Retry, RetryDelays};
 use crate::settings::{Checkpointing, WorkerSettings};
 use crate::stream::{ChildShard, FetchedBatch, Fetcher, Retriever, StartPosition, list_all_shards};
@@ -25,6 +29,10 @@ const COMMIT_RETRY_DELAYS: RetryDelays =
 /// A commit that failed is made again with the next batch, or after this if none comes.
 const COMMIT_RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
+/// A consumer that is told to drop a call does so at once, unless the call blocks its thread. Then the lease is given back
+/// without it.
+const BLOCKED_AFTER: Duration = Duration::from_secs(1);
+
 /// How a consumer came to its end. The lease is released, except when it is lost.
 #[derive(Debug)]
 pub(super) enum Ending {
@@ -34,8 +42,10 @@ pub(super) enum Ending {
     Released,
     /// The lease belongs to somebody else, or may by now.
     LeaseLost,
-    /// The shard cannot be read.
+    /// The shard cannot be read, or its processor did not return in time.
     Failed(Error),
+    /// The processor failed, and the failure policy is to stop the worker.
+    StopWorker(Error),
 }
 
 /// Everything a consumer needs of its worker.
@@ -44,6 +54,7 @@ pub(super) struct Context {
     pub(super) settings: Arc<WorkerSettings>,
     pub(super) ports: Ports,
     pub(super) processors: Arc<dyn ProcessorFactory>,
+    pub(super) destination: Option<Arc<dyn OnFailureDestination>>,
     pub(super) retriever: Arc<Retriever>,
     pub(super) events: Events,
     pub(super) stopping: CancellationToken,
@@ -63,14 +74,19 @@ pub(super) struct ShardConsumer {
 impl ShardConsumer {
     /// Makes the shard's processor. `seed` starts the jitter of its retries.
     pub(super) fn new(context: Context, lease: Arc<HeldLease>, seed: u64) -> Self {
-        let shard = lease.shard().clone();
-        let events = context.events.clone();
-        let checkpointer = Arc::new(Checkpointer::new(Arc::clone(&lease), events.clone()));
-        let processor = context.processors.create(&shard);
-        let retry = Retry::new(context.settings.processor_retry, seed);
+        let checkpointer = Arc::new(Checkpointer::new(Arc::clone(&lease), context.events.clone()));
+        let processor = context.processors.create(lease.shard());
+        let last_resort = LastResort {
+            lease: Arc::clone(&lease),
+            events: context.events.clone(),
+            settings: Arc::clone(&context.settings),
+            destination: context.destination.clone(),
+            seed,
+        };
+        let kinesis = Arc::clone(&context.ports.kinesis);
         let leaving = context.stopping.child_token();
         let delivery =
-            Delivery::new(shard, processor, Arc::clone(&checkpointer), events, retry, leaving.clone());
+            Delivery::new(processor, Arc::clone(&checkpointer), last_resort, kinesis, leaving.clone());
         Self { context, lease, checkpointer, delivery, leaving, seed }
     }
 
@@ -87,27 +103,25 @@ impl ShardConsumer {
             seed: self.seed,
             planted: self.context.settings.planted(),
         };
-        let busy_calls = self.delivery.report_busy_calls();
+        let (past_deadline, overrun) = oneshot::channel();
         // A task of its own: a processor that blocks its thread neither keeps the lease from being renewed nor goes
         // unnoticed.
-        let mut attendant = AbortOnDropHandle::new(tokio::spawn(async move {
-            select! {
-                biased;
-                () = keeper.keep() => {}
-                () = busy_calls => {}
-            }
-        }));
+        let mut attendant = AbortOnDropHandle::new(tokio::spawn(self.attend(keeper, past_deadline)));
         let ending = select! {
             biased;
             _ended = &mut attendant => Ending::LeaseLost,
+            Ok(overrun) = overrun => Ending::Failed(overrun.into()),
             ending = self.consume() => ending,
         };
         drop(attendant);
         if let Some(loss) = lease.loss() {
             events.emit(&Event::LeaseLost { shard: lease.shard(), loss });
-            Box::pin(self.delivery.lease_lost(self.context.settings.shutdown_grace)).await;
+            Box::pin(self.delivery.lease_lost(self.context.settings.call_deadlines.lease_lost)).await;
         } else if self.leaves_nothing() {
             lease.ended().cancel();
+        } else if lease.ended().is_cancelled() {
+            // Given back by the attendant while the processor blocked its thread.
+            Box::pin(self.delivery.lease_lost(self.context.settings.call_deadlines.lease_lost)).await;
         } else {
             let checkpoint = self.uncommitted();
             if Box::pin(leave(&lease, checkpoint.as_ref(), &events, self.seed)).await
@@ -117,6 +131,29 @@ impl ShardConsumer {
             }
         }
         ending
+    }
+
+    /// Keeps the lease, and watches the calls of the processor: a shard whose call is past its deadline is given back, even
+    /// where the call blocks the consumer's thread.
+    fn attend(
+        &self,
+        keeper: LeaseKeeper,
+        past_deadline: oneshot::Sender<Overrun>,
+    ) -> impl Future<Output = ()> + use<> {
+        let (lease, events, seed) = (Arc::clone(&self.lease), self.context.events.clone(), self.seed);
+        let deadlines = self.context.settings.call_deadlines;
+        let watch = self.delivery.calls().watch().clone();
+        let watched = watch.watch(lease.shard().clone(), events.clone(), deadlines);
+        async move {
+            let overrun = select! {
+                biased;
+                () = keeper.keep() => return,
+                overrun = watched => overrun,
+            };
+            let _gone = past_deadline.send(overrun);
+            sleep(BLOCKED_AFTER).await;
+            let _reported = Box::pin(leave(&lease, None, &events, seed)).await;
+        }
     }
 
     fn leaves_nothing(&self) -> bool {
@@ -149,10 +186,13 @@ impl ShardConsumer {
             checkpoint: acquired.checkpoint.clone(),
             fencing_token: acquired.counter,
         };
-        if self.leaving.is_cancelled()
-            || Box::pin(self.delivery.initialize(&start)).await == Delivered::Stopped
-        {
+        if self.leaving.is_cancelled() {
             return Ending::Released;
+        }
+        match Box::pin(self.delivery.initialize(&start)).await {
+            Delivered::Done | Delivered::Advanced => {}
+            Delivered::Stopped => return Ending::Released,
+            Delivered::StopWorker(error) => return Ending::StopWorker(error),
         }
         let range = self.lease.acquired().hash_key_range;
         let fetcher = self.context.retriever.fetch(self.shard(), position, range, self.seed);
@@ -190,8 +230,10 @@ impl ShardConsumer {
             {
                 return Box::pin(self.end(children.clone())).await;
             }
-            if Box::pin(self.deliver(&mut page)).await == Delivered::Stopped {
-                return Box::pin(self.stop()).await;
+            match Box::pin(self.deliver(&mut page)).await {
+                Delivered::Done | Delivered::Advanced => {}
+                Delivered::Stopped => return Box::pin(self.stop()).await,
+                Delivered::StopWorker(error) => return Box::pin(self.stop_worker(error)).await,
             }
             if let Some(children) = page.shard_end {
                 return Box::pin(self.end(children)).await;
@@ -207,15 +249,22 @@ impl ShardConsumer {
                 records: page.next_records(),
                 millis_behind_latest: page.millis_behind_latest,
             };
-            let Some(last) = batch.records.last() else { return Delivered::Done };
+            let mut in_hand = BatchInHand::new(batch);
+            let Some(last) = in_hand.last() else { return Delivered::Done };
             if self.plants(PlantedFault::CommitBeforeProcessing) {
                 self.checkpointer.begin(&last.position);
                 self.commit().await;
             }
-            if self.delivery.process(&batch).await == Delivered::Stopped {
-                return Delivered::Stopped;
+            loop {
+                let delivered = self.delivery.process(&mut in_hand).await;
+                if matches!(delivered, Delivered::Stopped | Delivered::StopWorker(_)) {
+                    return delivered;
+                }
+                self.commit().await;
+                if matches!(delivered, Delivered::Done) {
+                    break;
+                }
             }
-            self.commit().await;
         }
     }
 
@@ -236,10 +285,17 @@ impl ShardConsumer {
         Ending::Released
     }
 
+    async fn stop_worker(&mut self, error: Error) -> Ending {
+        self.delivery.shutdown_requested().await;
+        Ending::StopWorker(error)
+    }
+
     /// Everything is processed: tells the processor, and commits the end until the table has it.
     async fn end(&mut self, children: Vec<ChildShard>) -> Ending {
-        if self.delivery.shard_ended().await == Delivered::Stopped {
-            return self.stop().await;
+        match self.delivery.shard_ended().await {
+            Delivered::Done | Delivered::Advanced => {}
+            Delivered::Stopped => return self.stop().await,
+            Delivered::StopWorker(error) => return self.stop_worker(error).await,
         }
         let leaving = self.leaving.clone();
         let children: Vec<ShardId> = children.into_iter().map(|child| child.shard_id).collect();

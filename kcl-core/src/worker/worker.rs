@@ -6,12 +6,13 @@ use tokio::select;
 use tokio_util::sync::CancellationToken;
 
 use super::coordinator::Coordinator;
-use crate::error::Result;
+use super::shard_consumer::Context;
+use crate::error::{Error, ErrorKind, Result};
 use crate::event::{EventSink, Events};
 use crate::lease::LeaseStore;
-use crate::processor::ProcessorFactory;
+use crate::processor::{OnFailureDestination, ProcessorFactory, WhenExhausted};
 use crate::settings::WorkerSettings;
-use crate::stream::Kinesis;
+use crate::stream::{Kinesis, Retriever};
 
 /// The services that a worker uses.
 #[derive(Debug, Clone)]
@@ -27,18 +28,26 @@ pub struct Worker {
     settings: WorkerSettings,
     ports: Ports,
     processors: Arc<dyn ProcessorFactory>,
+    destination: Option<Arc<dyn OnFailureDestination>>,
     sink: Option<Arc<dyn EventSink>>,
 }
 
 impl Worker {
     /// A worker that makes its processors with `processors`. It does nothing until it is [run](Self::run).
     pub fn new(settings: WorkerSettings, ports: Ports, processors: impl ProcessorFactory) -> Self {
-        Self { settings, ports, processors: Arc::new(processors), sink: None }
+        Self { settings, ports, processors: Arc::new(processors), destination: None, sink: None }
     }
 
     /// Sends the worker's events to `sink`, too. They always go to `tracing` and `metrics`.
     pub fn with_event_sink(mut self, sink: impl EventSink) -> Self {
         self.sink = Some(Arc::new(sink));
+        self
+    }
+
+    /// Where records are sent that the failure policy has given up, if it is to
+    /// [send them](crate::processor::WhenExhausted::SendToDestination).
+    pub fn with_on_failure_destination(mut self, destination: impl OnFailureDestination) -> Self {
+        self.destination = Some(Arc::new(destination));
         self
     }
 
@@ -60,10 +69,20 @@ impl Worker {
     /// Outside of a Tokio runtime with timers.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<()> {
         self.settings.validate()?;
+        self.check_destination()?;
         let events = Events::new(self.settings.worker_id.clone(), self.sink);
         let stopping = CancellationToken::new();
-        let coordinator =
-            Coordinator::new(self.settings, self.ports, self.processors, events, stopping.clone());
+        let retriever = Retriever::new(Arc::clone(&self.ports.kinesis), &self.settings, events.clone());
+        let context = Context {
+            settings: Arc::new(self.settings),
+            ports: self.ports,
+            processors: self.processors,
+            destination: self.destination,
+            retriever: Arc::new(retriever),
+            events,
+            stopping: stopping.clone(),
+        };
+        let coordinator = Coordinator::new(context);
         let mut running = pin!(coordinator.run());
         select! {
             biased;
@@ -73,6 +92,22 @@ impl Worker {
             }
             outcome = &mut running => outcome,
         }
+    }
+}
+
+impl Worker {
+    fn check_destination(&self) -> Result<()> {
+        let is_wanted = self.settings.failure_policy.when_exhausted == WhenExhausted::SendToDestination;
+        let message = match (is_wanted, &self.destination) {
+            (true, None) => {
+                "failure_policy.when_exhausted is SendToDestination, and the worker has no destination"
+            }
+            (false, Some(_)) => {
+                "the worker has an on-failure destination, and failure_policy.when_exhausted is not SendToDestination"
+            }
+            _ => return Ok(()),
+        };
+        Err(Error::new(ErrorKind::Refused, message))
     }
 }
 

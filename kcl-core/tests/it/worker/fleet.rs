@@ -89,12 +89,15 @@ impl Fleet {
         ports: Ports,
         processors: impl ProcessorFactory,
     ) {
+        self.start_worker(name, Worker::new(settings, ports, processors));
+    }
+
+    /// Starts a worker under the name `name`, and keeps its events.
+    pub(super) fn start_worker(&mut self, name: &str, worker: Worker) {
         let events = Arc::clone(&self.events);
-        let worker = Worker::new(settings, ports, processors).with_event_sink(
-            move |worker: &WorkerId, event: &Event<'_>| {
-                events.lock().unwrap().push((Instant::now(), format!("{worker}: {event:?}")));
-            },
-        );
+        let worker = worker.with_event_sink(move |worker: &WorkerId, event: &Event<'_>| {
+            events.lock().unwrap().push((Instant::now(), format!("{worker}: {event:?}")));
+        });
         let (shutdown, stopped) = oneshot::channel();
         let task = tokio::spawn(worker.run(async {
             let _dropped_or_sent = stopped.await;
