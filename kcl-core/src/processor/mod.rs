@@ -10,10 +10,11 @@ mod calls;
 mod checkpointer;
 mod delivery;
 mod failure;
-#[cfg_attr(not(test), expect(dead_code, reason = "the runner that uses it comes next"))]
 mod lanes;
+mod processor_factory;
 mod record_handler;
 mod record_processor;
+mod shard_delivery;
 
 pub use call_deadlines::CallDeadlines;
 pub(crate) use call_watch::Overrun;
@@ -23,5 +24,7 @@ pub(crate) use failure::LastResort;
 pub use failure::{
     FailedAt, FailedBatch, FailureCondition, FailurePolicy, OnFailureDestination, Sent, WhenExhausted,
 };
+pub use processor_factory::{Lanes, Processor, ProcessorFactory};
 pub use record_handler::{RecordHandler, for_each_record};
-pub use record_processor::{ProcessorError, ProcessorFactory, RecordBatch, RecordProcessor, ShardStart};
+pub use record_processor::{ProcessorError, RecordBatch, RecordProcessor, ShardStart};
+pub(crate) use shard_delivery::ShardDelivery;

@@ -15,8 +15,8 @@ use crate::lease::HeldLease;
 use crate::model::{Checkpoint, ShardId, ShardKey};
 use crate::planted::PlantedFault;
 use crate::processor::{
-    BatchInHand, Checkpointer, Delivered, Delivery, LastResort, OnFailureDestination, Overrun,
-    ProcessorFactory, RecordBatch, ShardStart,
+    BatchInHand, Checkpointer, Delivered, LastResort, OnFailureDestination, Overrun, ProcessorFactory,
+    RecordBatch, ShardDelivery, ShardStart,
 };
 use crate::retry::{Retry, RetryDelays};
 use crate::settings::{Checkpointing, WorkerSettings};
@@ -65,7 +65,7 @@ pub(super) struct ShardConsumer {
     context: Context,
     lease: Arc<HeldLease>,
     checkpointer: Arc<Checkpointer>,
-    delivery: Delivery,
+    delivery: ShardDelivery,
     /// Cancelled when this worker is to stop processing the shard.
     leaving: CancellationToken,
     seed: u64,
@@ -86,7 +86,7 @@ impl ShardConsumer {
         let kinesis = Arc::clone(&context.ports.kinesis);
         let leaving = context.stopping.child_token();
         let delivery =
-            Delivery::new(processor, Arc::clone(&checkpointer), last_resort, kinesis, leaving.clone());
+            ShardDelivery::new(processor, Arc::clone(&checkpointer), last_resort, kinesis, leaving.clone());
         Self { context, lease, checkpointer, delivery, leaving, seed }
     }
 
@@ -114,6 +114,7 @@ impl ShardConsumer {
             ending = self.consume() => ending,
         };
         drop(attendant);
+        self.delivery.stop_calls(BLOCKED_AFTER).await;
         if let Some(loss) = lease.loss() {
             events.emit(&Event::LeaseLost { shard: lease.shard(), loss });
             Box::pin(self.delivery.lease_lost(self.context.settings.call_deadlines.lease_lost)).await;
@@ -166,10 +167,9 @@ impl ShardConsumer {
         if self.plants(PlantedFault::LeaveWithoutCommit) {
             return None;
         }
-        match self.context.settings.checkpointing {
-            Checkpointing::AfterEachBatch => self.checkpointer.uncommitted(),
-            Checkpointing::Manual => None,
-        }
+        let is_manual =
+            self.delivery.is_batches() && self.context.settings.checkpointing == Checkpointing::Manual;
+        if is_manual { None } else { self.checkpointer.uncommitted() }
     }
 
     async fn consume(&mut self) -> Ending {
@@ -204,11 +204,13 @@ impl ShardConsumer {
     async fn pump(&mut self, mut fetcher: Fetcher) -> Ending {
         let leaving = self.leaving.clone();
         loop {
+            let has_uncommitted = self.delivery.is_batches() && self.uncommitted().is_some();
             let read = select! {
                 biased;
                 () = leaving.cancelled() => return Box::pin(self.stop()).await,
+                error = self.delivery.go_on() => return Box::pin(self.stop_worker(error)).await,
                 read = fetcher.next_batch() => read,
-                () = sleep(COMMIT_RETRY_INTERVAL), if self.uncommitted().is_some() => {
+                () = sleep(COMMIT_RETRY_INTERVAL), if has_uncommitted => {
                     Box::pin(self.commit()).await;
                     continue;
                 }
@@ -241,8 +243,11 @@ impl ShardConsumer {
         }
     }
 
-    /// Delivers a page, batch by batch, and commits each.
+    /// Delivers a page, batch by batch, and commits each; or into lanes, which are committed as they go on.
     async fn deliver(&mut self, page: &mut FetchedBatch) -> Delivered {
+        if let ShardDelivery::Lanes(runner) = &mut self.delivery {
+            return runner.accept(page).await;
+        }
         loop {
             let batch = RecordBatch {
                 shard: self.shard().clone(),
@@ -256,7 +261,8 @@ impl ShardConsumer {
                 self.commit().await;
             }
             loop {
-                let delivered = self.delivery.process(&mut in_hand).await;
+                let ShardDelivery::Batches(delivery) = &mut self.delivery else { return Delivered::Done };
+                let delivered = delivery.process(&mut in_hand).await;
                 if matches!(delivered, Delivered::Stopped | Delivered::StopWorker(_)) {
                     return delivered;
                 }

@@ -94,15 +94,17 @@ impl LaneBook {
 
     /// Starts the oldest record that may start; `None` if there is none, or as many run as may.
     pub(crate) fn start(&mut self) -> Option<(Ticket, Record)> {
-        if self.running >= self.limits.concurrency {
-            return None;
-        }
-        let ticket = self.next_to_start()?;
+        let ticket = self.next_to_start().filter(|_| self.running < self.limits.concurrency)?;
         let record = self.taken.get(ticket)?.record.clone();
         self.ready.pop();
         self.running += 1;
         self.started_end = self.started_end.max(ticket.next());
         Some((ticket, record))
+    }
+
+    /// True if a record may [start](Self::start).
+    pub(crate) fn may_start(&self) -> bool {
+        self.running < self.limits.concurrency && self.next_to_start().is_some()
     }
 
     /// A running record failed and waits for its retry: it leaves its place to another, and keeps its lane.

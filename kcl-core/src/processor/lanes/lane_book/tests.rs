@@ -85,6 +85,7 @@ impl Pair {
     fn start(&mut self) {
         let is_full = self.count(State::Running) == self.limits.concurrency;
         let expected = (0..self.admitted.len()).find(|number| self.may_start(*number)).filter(|_| !is_full);
+        assert_eq!(self.book.may_start(), expected.is_some());
         let started = self.book.start();
         let found = started.as_ref().map(|(ticket, record)| (*ticket, record.position.clone()));
         assert_eq!(found, expected.map(|number| (self.admitted[number].0, position(number))));
@@ -231,8 +232,8 @@ fn a_failing_key_holds_its_lane_alone_until_the_window_is_full() {
     assert_eq!(book.start().map(|(ticket, _)| ticket), Some(stuck));
     book.pause(stuck);
     let mut handled = 0;
-    for number in 1.. {
-        let record = record(number, (number % 5) as u8, 1);
+    for (number, key) in (1..).zip((0..5).cycle().skip(1)) {
+        let record = record(number, key, 1);
         if !book.has_room_for(&record) {
             break;
         }
