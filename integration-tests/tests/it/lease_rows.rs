@@ -4,9 +4,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use bytes::Bytes;
 use kcl_core::ErrorKind;
 use kcl_core::lease::{Conditional, Consistency, LeaseChange, LeaseStore};
-use kcl_core::model::{Checkpoint, ShardId, ShardKey, StreamId, WorkerId};
+use kcl_core::model::{Checkpoint, PendingCheckpoint, RecordPosition, ShardId, ShardKey, StreamId, WorkerId};
 
 use crate::backend::{Backend, unique_name};
 
@@ -117,6 +118,38 @@ async fn a_checkpoint_drops_the_one_that_java_had_prepared() {
     table.apply(LeaseChange::Checkpoint { checkpoint: Checkpoint::Latest, children: Vec::new() }).await;
     let item = table.item().await;
     assert!(item.keys().all(|name| !name.starts_with("pending")), "{item:?}");
+}
+
+#[tokio::test]
+async fn a_prepared_checkpoint_looks_like_javas_and_stays_over_a_move() {
+    let table = Table::new().await;
+    table.put(row([])).await;
+    let prepare = |state: &'static [u8]| {
+        let position = RecordPosition { sequence_number: "123".parse().unwrap(), sub_sequence_number: 7 };
+        let application_state = Bytes::from_static(state);
+        let pending = PendingCheckpoint { checkpoint: Checkpoint::At(position), application_state };
+        LeaseChange::Prepare { pending }
+    };
+    let prepared = [("pendingCheckpoint", s("123")), ("pendingCheckpointSubSequenceNumber", n("7"))];
+    let state = ("pendingCheckpointState", AttributeValue::B(vec![0, 159, 255].into()));
+    table.apply(prepare(&[0, 159, 255])).await;
+    let [position, sub_sequence_number] = prepared.clone();
+    let expected = row([("leaseCounter", n("6")), position, sub_sequence_number, state.clone()]);
+    assert_eq!(table.item().await, expected);
+    let by = WorkerId::new("me").unwrap();
+    for change in [LeaseChange::Renew, LeaseChange::Take { by }, LeaseChange::Release] {
+        table.apply(change).await;
+    }
+    let item = table.item().await;
+    for (name, value) in prepared.iter().chain([&state]) {
+        assert_eq!(item.get(*name), Some(value), "{name}");
+    }
+    table.apply(prepare(&[])).await;
+    let item = table.item().await;
+    assert!(
+        item.contains_key("pendingCheckpoint") && !item.contains_key("pendingCheckpointState"),
+        "{item:?}"
+    );
 }
 
 /// The state of a Java KCL 3.5 fleet, in the lease table; before that it was in a table of its own.

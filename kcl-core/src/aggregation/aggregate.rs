@@ -115,6 +115,13 @@ impl Aggregate {
         }
     }
 
+    /// What it takes beside its message.
+    pub(super) fn tables_bytes(&self) -> usize {
+        size_of_val(&*self.partition_keys)
+            + size_of_val(&*self.explicit_hash_keys)
+            + self.long_partition_keys.len() * size_of::<(usize, PartitionKey)>()
+    }
+
     pub(super) fn message(&self) -> &Bytes {
         &self.message
     }

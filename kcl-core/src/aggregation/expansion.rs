@@ -86,6 +86,15 @@ impl Expansion {
         self.left_out
     }
 
+    /// The memory that it takes beside the bytes of the record: more than those, if it is an aggregate of many keys.
+    pub(crate) fn held_bytes(&self) -> usize {
+        let parts = match &self.source {
+            Source::Whole(_) => 0,
+            Source::Parts(parts) => size_of::<Parts>() + parts.aggregate.tables_bytes(),
+        };
+        size_of::<Self>() + parts
+    }
+
     /// At most how many records are still to come.
     pub fn remaining(&self) -> u64 {
         match &self.source {

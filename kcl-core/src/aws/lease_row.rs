@@ -6,13 +6,15 @@
 
 use std::collections::HashMap;
 
+use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
+use bytes::Bytes;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::lease::{HandOverRequest, Lease, RequestForm};
 use crate::model::{
-    Checkpoint, HashKeyRange, RecordPosition, SequenceNumber, ShardId, ShardKey, StreamId, Timestamp,
-    WorkerId,
+    Checkpoint, HashKeyRange, PendingCheckpoint, RecordPosition, SequenceNumber, ShardId, ShardKey, StreamId,
+    Timestamp, WorkerId,
 };
 
 pub(super) const LEASE_KEY: &str = "leaseKey";
@@ -29,6 +31,10 @@ const LEASE_COUNTER: &str = "leaseCounter";
 const OWNER_SWITCHES: &str = "ownerSwitchesSinceCheckpoint";
 const CHECKPOINT: &str = "checkpoint";
 const SUB_SEQUENCE_NUMBER: &str = "checkpointSubSequenceNumber";
+/// Only between the preparation of a checkpoint and its commit.
+const PENDING: &str = "pendingCheckpoint";
+const PENDING_SUB_SEQUENCE_NUMBER: &str = "pendingCheckpointSubSequenceNumber";
+const PENDING_STATE: &str = "pendingCheckpointState";
 const PARENTS: &str = "parentShardId";
 const CHILDREN: &str = "childShardIds";
 const STARTING_HASH_KEY: &str = "startingHashKey";
@@ -74,6 +80,14 @@ impl LeaseRows {
         let (checkpoint, sub_sequence_number) = checkpoint(&lease.checkpoint);
         put(CHECKPOINT, checkpoint);
         put(SUB_SEQUENCE_NUMBER, sub_sequence_number);
+        if let Some(pending) = &lease.pending {
+            let (position, sub_sequence_number) = self::checkpoint(&pending.checkpoint);
+            put(PENDING, position);
+            put(PENDING_SUB_SEQUENCE_NUMBER, sub_sequence_number);
+            if !pending.application_state.is_empty() {
+                put(PENDING_STATE, binary(&pending.application_state));
+            }
+        }
         let (owner, checkpoint_owner) = lease.stored_owners();
         let asks = lease.request.as_ref().filter(|request| request.form == RequestForm::Attribute);
         let workers = [
@@ -127,7 +141,8 @@ impl LeaseRows {
             request,
             hand_over_owner: row.worker(HAND_OVER_OWNER)?,
             owner_switches_since_checkpoint: row.required(OWNER_SWITCHES, row.number(OWNER_SWITCHES)?)?,
-            checkpoint: row.checkpoint()?,
+            checkpoint: row.required(CHECKPOINT, row.checkpoint(CHECKPOINT, SUB_SEQUENCE_NUMBER)?)?,
+            pending: row.pending()?,
             parents: row.shard_set(PARENTS)?,
             children: row.shard_set(CHILDREN)?,
             hash_key_range: row.hash_key_range()?,
@@ -142,6 +157,10 @@ pub(super) fn string(text: impl Into<String>) -> AttributeValue {
 
 pub(super) fn number(number: u64) -> AttributeValue {
     AttributeValue::N(number.to_string())
+}
+
+pub(super) fn binary(bytes: &Bytes) -> AttributeValue {
+    AttributeValue::B(Blob::new(bytes.to_vec()))
 }
 
 /// A set of shards, which must not be empty: the service refuses that, and a member that is there twice.
@@ -225,22 +244,38 @@ impl<'a> RowReader<'a> {
         worker.map_err(|_| self.corrupt(name, "is empty"))
     }
 
-    fn checkpoint(&self) -> Result<Checkpoint> {
-        Ok(match self.required(CHECKPOINT, self.string(CHECKPOINT)?)? {
+    fn checkpoint(&self, name: &str, sub_sequence_name: &str) -> Result<Option<Checkpoint>> {
+        let Some(text) = self.string(name)? else {
+            return Ok(None);
+        };
+        Ok(Some(match text {
             "AT_TIMESTAMP" => Checkpoint::AtTimestamp,
             "TRIM_HORIZON" => Checkpoint::TrimHorizon,
             "LATEST" => Checkpoint::Latest,
             "SHARD_END" => Checkpoint::ShardEnd,
             digits => Checkpoint::At(RecordPosition {
-                sequence_number: self.sequence_number(digits)?,
-                sub_sequence_number: self.number(SUB_SEQUENCE_NUMBER)?.unwrap_or(0),
+                sequence_number: self.sequence_number(name, digits)?,
+                sub_sequence_number: self.number(sub_sequence_name)?.unwrap_or(0),
             }),
-        })
+        }))
     }
 
-    fn sequence_number(&self, digits: &str) -> Result<SequenceNumber> {
+    fn sequence_number(&self, name: &str, digits: &str) -> Result<SequenceNumber> {
         let problem = "which is neither a sequence number nor a sentinel";
-        digits.parse().map_err(|_| self.corrupt(CHECKPOINT, &format!("is '{digits}', {problem}")))
+        digits.parse().map_err(|_| self.corrupt(name, &format!("is '{digits}', {problem}")))
+    }
+
+    /// A state without a position belongs to nothing.
+    fn pending(&self) -> Result<Option<PendingCheckpoint>> {
+        let Some(checkpoint) = self.checkpoint(PENDING, PENDING_SUB_SEQUENCE_NUMBER)? else {
+            return Ok(None);
+        };
+        let application_state = match self.item.get(PENDING_STATE) {
+            None => Bytes::new(),
+            Some(AttributeValue::B(state)) => Bytes::copy_from_slice(state.as_ref()),
+            Some(_) => return Err(self.corrupt(PENDING_STATE, "is not binary")),
+        };
+        Ok(Some(PendingCheckpoint { checkpoint, application_state }))
     }
 
     fn hash_key_range(&self) -> Result<Option<HashKeyRange>> {

@@ -7,9 +7,9 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use super::lease_row::{checkpoint, number, shard_set, string};
+use super::lease_row::{binary, checkpoint, number, shard_set, string};
 use crate::lease::{HandOverRequest, Lease, LeaseChange, RequestForm};
-use crate::model::{Checkpoint, ShardId, WorkerId};
+use crate::model::{Checkpoint, PendingCheckpoint, ShardId, WorkerId};
 
 /// Named values of an expression. The service refuses one that the expressions do not use.
 pub(super) type Values = HashMap<String, AttributeValue>;
@@ -87,6 +87,7 @@ pub(super) fn update(seen: &Lease, change: &LeaseChange, values: &mut Values) ->
         }
         LeaseChange::Renew => {}
         LeaseChange::Checkpoint { checkpoint, children } => update.advance_to(checkpoint, children),
+        LeaseChange::Prepare { pending } => update.prepare(pending),
         LeaseChange::Release => {
             update.pass_to(None);
             if let Some(owner) = &seen.owner {
@@ -132,7 +133,7 @@ impl Update<'_> {
         self.remove.extend(["handOverTo", "checkpointOwner"]);
     }
 
-    /// What Java had prepared is void once there is a new checkpoint, as it is there.
+    /// What was prepared is void once there is a new checkpoint, as in the Java KCL.
     fn advance_to(&mut self, position: &Checkpoint, children: &[ShardId]) {
         let (sequence_number, sub_sequence_number) = checkpoint(position);
         self.set("checkpoint", ":checkpoint", sequence_number);
@@ -145,6 +146,18 @@ impl Update<'_> {
             "pendingCheckpointSubSequenceNumber",
             "pendingCheckpointState",
         ]);
+    }
+
+    /// A state that was prepared before does not outlive a preparation without one.
+    fn prepare(&mut self, pending: &PendingCheckpoint) {
+        let (sequence_number, sub_sequence_number) = checkpoint(&pending.checkpoint);
+        self.set("pendingCheckpoint", ":pending", sequence_number);
+        self.set("pendingCheckpointSubSequenceNumber", ":pendingSub", sub_sequence_number);
+        if pending.application_state.is_empty() {
+            self.remove.push("pendingCheckpointState");
+        } else {
+            self.set("pendingCheckpointState", ":pendingState", binary(&pending.application_state));
+        }
     }
 
     /// A checkpoint starts the count again; a change of owner goes on with it.
@@ -176,8 +189,10 @@ impl Update<'_> {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+
     use super::*;
-    use crate::model::{Checkpoint, RecordPosition, ShardId, ShardKey, StreamId, WorkerId};
+    use crate::model::{RecordPosition, ShardKey, StreamId};
 
     fn seen(owner: Option<&str>) -> Lease {
         let shard = ShardKey::new(StreamId::named("orders").unwrap(), ShardId::new("shardId-000000000000"));
@@ -198,6 +213,13 @@ mod tests {
                 sub_sequence_number: 7,
             }),
             children: children.iter().copied().map(ShardId::new).collect(),
+        }
+    }
+
+    fn prepare(state: &'static [u8]) -> LeaseChange {
+        let application_state = Bytes::from_static(state);
+        LeaseChange::Prepare {
+            pending: PendingCheckpoint { checkpoint: Checkpoint::Latest, application_state },
         }
     }
 
@@ -238,6 +260,8 @@ mod tests {
             LeaseChange::Renew,
             checkpoint(&[]),
             checkpoint(&["c", "d"]),
+            prepare(b""),
+            prepare(b"state"),
             LeaseChange::Release,
             hand_over(None),
             hand_over(Some(Checkpoint::Latest)),
@@ -267,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn a_checkpoint_drops_what_java_had_prepared() {
+    fn a_checkpoint_drops_what_was_prepared() {
         for children in [&[][..], &["c"]] {
             let expression = update(&seen(Some("me")), &checkpoint(children), &mut Values::new());
             assert!(
@@ -277,5 +301,12 @@ mod tests {
                 "{expression}"
             );
         }
+    }
+
+    #[test]
+    fn a_preparation_without_a_state_drops_the_one_before() {
+        let expression = |state| update(&seen(Some("me")), &prepare(state), &mut Values::new());
+        assert!(expression(b"").ends_with("REMOVE pendingCheckpointState"));
+        assert!(!expression(b"state").contains("REMOVE"));
     }
 }

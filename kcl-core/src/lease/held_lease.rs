@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Conditional, Doubt, Lease, LeaseChange, LeaseLoss, LeaseStore, Obstacle};
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{Checkpoint, ShardId, ShardKey, WorkerId};
+use crate::model::{Checkpoint, PendingCheckpoint, ShardId, ShardKey, WorkerId};
 use crate::planted::{Planted, PlantedFault};
 use crate::retry::within;
 
@@ -202,6 +202,11 @@ impl HeldLease {
         self.write(&LeaseChange::Checkpoint { checkpoint, children }).await
     }
 
+    /// Puts into the row what is to be committed next. Does nothing if the row has come as far already (L6).
+    pub(crate) async fn prepare(&self, pending: PendingCheckpoint) -> Result<()> {
+        self.write(&LeaseChange::Prepare { pending }).await
+    }
+
     /// Gives the lease to the worker that asks for it, with `checkpoint` in the same write; or back, for anybody to take,
     /// if nobody asks. Returns the worker that has it.
     ///
@@ -335,6 +340,7 @@ impl State {
     fn due(&self, change: &LeaseChange) -> Option<LeaseChange> {
         match change {
             LeaseChange::Checkpoint { checkpoint, .. } if *checkpoint <= self.row.checkpoint => None,
+            LeaseChange::Prepare { pending } if pending.checkpoint <= self.row.checkpoint => None,
             LeaseChange::HandOver { to, checkpoint } => {
                 let checkpoint = checkpoint.clone().filter(|checkpoint| *checkpoint > self.row.checkpoint);
                 Some(LeaseChange::HandOver { to: to.clone(), checkpoint })

@@ -1,4 +1,4 @@
-use crate::model::{Checkpoint, HashKeyRange, ShardId, ShardKey, Timestamp, WorkerId};
+use crate::model::{Checkpoint, HashKeyRange, PendingCheckpoint, ShardId, ShardKey, Timestamp, WorkerId};
 
 /// A row of the lease table: who owns a shard, and how far it has been processed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +18,8 @@ pub struct Lease {
     pub owner_switches_since_checkpoint: u64,
     /// How far the shard is processed.
     pub checkpoint: Checkpoint,
+    /// What was prepared since that checkpoint, if anything was.
+    pub pending: Option<PendingCheckpoint>,
     /// The shards it follows: none, one after a split, two after a merge.
     pub parents: Vec<ShardId>,
     /// The shards that follow it, known once it has ended.
@@ -40,6 +42,7 @@ impl Lease {
             hand_over_owner: None,
             owner_switches_since_checkpoint: 0,
             checkpoint,
+            pending: None,
             parents,
             children: Vec::new(),
             hash_key_range: None,
@@ -142,6 +145,7 @@ impl Lease {
                     row.children.clone_from(children);
                 }
             }
+            LeaseChange::Prepare { pending } => row.pending = Some(pending.clone()),
             LeaseChange::Release => {
                 row.hand_over_owner.clone_from(&self.owner);
                 row.pass_to(None);
@@ -172,6 +176,7 @@ impl Lease {
 
     fn advance_to(&mut self, checkpoint: &Checkpoint) {
         self.checkpoint = checkpoint.clone();
+        self.pending = None;
         self.owner_switches_since_checkpoint = 0;
     }
 }
@@ -205,12 +210,17 @@ pub enum LeaseChange {
     },
     /// The owner says that it is alive.
     Renew,
-    /// The owner has processed up to here. It says at once that it is alive.
+    /// The owner has processed up to here. It says at once that it is alive. What was prepared is void.
     Checkpoint {
         /// The new position, never below the one in the row.
         checkpoint: Checkpoint,
         /// With [`Checkpoint::ShardEnd`], the shards that follow; otherwise empty, which leaves the row's.
         children: Vec<ShardId>,
+    },
+    /// The owner is about to commit. The checkpoint stays.
+    Prepare {
+        /// In the place of what was prepared before; above the checkpoint in the row.
+        pending: PendingCheckpoint,
     },
     /// The owner gives the lease back, for anybody to take at once.
     Release,

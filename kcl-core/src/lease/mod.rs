@@ -7,9 +7,10 @@
 //!
 //! | field of [`Lease`] | attributes | |
 //! |---|---|---|
-//! | `counter` | `leaseCounter` | raised by one with every write of 2 to 6 and 9 |
+//! | `counter` | `leaseCounter` | raised by one with every write of 2 to 6, 9 and 10 |
 //! | `owner` | `leaseOwner` | who processes the shard; absent if nobody does. While a Java KCL 3 fleet moves the lease it is in `checkpointOwner`, and `leaseOwner` names the next |
 //! | `checkpoint` | `checkpoint`, `checkpointSubSequenceNumber` | how far it is processed |
+//! | `pending` | `pendingCheckpoint`, `pendingCheckpointSubSequenceNumber`, `pendingCheckpointState` | what is to be committed next, and what the application wants to know of it |
 //! | `parents`, `children` | `parentShardId`, `childShardIds` | its family; the children once it has ended |
 //! | `request` | `handOverTo` | ours: a worker that asks the owner for the lease |
 //! | `hand_over_owner` | `handOverOwner` | ours: the last owner that answers requests |
@@ -29,7 +30,8 @@
 //!    Before that a worker makes sure by a consistent read that parents whose rows its scan did not show are finished or
 //!    gone.
 //! 3. **Renew**, if unchanged: counter + 1. When the last write is 0.5 to 0.6 of F old.
-//! 4. **Checkpoint**, if unchanged: position := that of the last record processed, counter + 1. That is a renewal, too.
+//! 4. **Checkpoint**, if unchanged: position := that of the last record processed, nothing pending, counter + 1. That is a
+//!    renewal, too.
 //! 5. **Release**, if unchanged: no owner, no request, counter + 1. Anybody may take the row at once. `hand_over_owner`
 //!    tells the others that this worker is leaving: they do not count it among those who share.
 //! 6. **Finish**: at the end of a closed shard the owner checkpoints at `SHARD_END`, with the children's names, and then
@@ -41,7 +43,11 @@
 //!    that stops **withdraws** its requests by the same write.
 //! 9. **Hand over**, if unchanged and still asked for: owner := the worker that asks, position := that of the last record
 //!    processed, counter + 1. The request stays, as the mark that the lease is to be taken up. The owner learns of a request from a scan or from the answer to any of its
-//!    writes. It finishes its batch, lets the processor say goodbye, and then makes this one write.
+//!    writes. It finishes its batch, lets the processor say goodbye, and then makes this one write. What is pending stays
+//!    unless the position moves.
+//! 10. **Prepare**, if unchanged: pending := a position above the checkpoint and the application's state, counter + 1. The
+//!     checkpoint stays, and so do the owner switches. The next owner finds what is pending: only write 4, and 9 with a
+//!     position, remove it, as in the Java KCL (`ShardRecordProcessorCheckpointer.prepareCheckpoint`).
 //!
 //! The worker that asked reads the row, finds itself the owner, and **takes it up** by a write 2 before it starts: the
 //! counter of that write is its fencing token, and its deadline (L3) counts from there. A worker that finds itself the
@@ -63,7 +69,7 @@
 //!   itself: the whole row is compared, but for the request. A take is made again on top of itself, so that its
 //!   deadline and its fencing token are new. A row that keeps moving under the worker's own name without
 //!   such a write is another process of the same name.
-//! * **L6** A checkpoint in a row never moves back.
+//! * **L6** A checkpoint in a row never moves back, and what is pending is above it when it is written.
 //! * **L7** A shard is consumed only while the rows of all its parents are finished or gone.
 //! * **L8** A hand-over is made only when the old owner has stopped processing, and with everything committed that it is to
 //!   commit: what it has processed is not processed again.

@@ -7,10 +7,13 @@
 mod call_deadlines;
 mod call_watch;
 mod calls;
+mod checkpoint_out_of_range;
 mod checkpointer;
 mod delivery;
 mod failure;
 mod lanes;
+mod positions;
+mod prepared_checkpoint;
 mod processor_factory;
 mod record_handler;
 mod record_processor;
@@ -18,12 +21,14 @@ mod shard_delivery;
 
 pub use call_deadlines::CallDeadlines;
 pub(crate) use call_watch::Overrun;
+pub use checkpoint_out_of_range::CheckpointOutOfRange;
 pub use checkpointer::Checkpointer;
 pub(crate) use delivery::{BatchInHand, Delivered, Delivery};
 pub(crate) use failure::LastResort;
 pub use failure::{
     FailedAt, FailedBatch, FailureCondition, FailurePolicy, OnFailureDestination, Sent, WhenExhausted,
 };
+pub use prepared_checkpoint::PreparedCheckpoint;
 pub use processor_factory::{Lanes, Processor, ProcessorFactory};
 pub use record_handler::{RecordHandler, for_each_record};
 pub use record_processor::{ProcessorError, RecordBatch, RecordProcessor, ShardStart};

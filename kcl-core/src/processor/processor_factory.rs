@@ -3,6 +3,7 @@ use std::fmt;
 use super::RecordProcessor;
 use super::lanes::{Handler, LaneLimits};
 use crate::model::ShardKey;
+use crate::settings::Checkpointing;
 
 /// Makes the processor of a shard.
 ///
@@ -35,6 +36,16 @@ pub enum Processor {
 pub struct Lanes {
     pub(crate) handler: Handler,
     pub(crate) limits: LaneLimits,
+}
+
+impl Processor {
+    /// When the framework commits by itself, given what the settings say. A handler of records cannot.
+    pub(crate) fn checkpointing(&self, setting: Checkpointing) -> Checkpointing {
+        match (self, setting) {
+            (Self::Lanes(_), Checkpointing::Manual) => Checkpointing::AfterEachBatch,
+            _ => setting,
+        }
+    }
 }
 
 impl<P: RecordProcessor> From<P> for Processor {

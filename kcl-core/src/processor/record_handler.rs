@@ -32,8 +32,8 @@ const WINDOW_BYTES: usize = 10 * 1024 * 1024;
 ///
 /// Records of one shard are handled in order, one after another, unless the [concurrency](RecordHandler::concurrency)
 /// says otherwise. A call that fails or panics is made again for the same record, as the
-/// [failure policy](super::FailurePolicy) says. Positions are committed by the framework, whatever
-/// [`Checkpointing`](crate::Checkpointing) says.
+/// [failure policy](super::FailurePolicy) says. Positions are committed by the framework, as
+/// [`Checkpointing`](crate::Checkpointing) says; `Manual` is as good as `AfterEachBatch`.
 pub fn for_each_record<F, Fut>(handle: F) -> RecordHandler<F>
 where
     F: Fn(Record) -> Fut + Clone + Send + Sync + 'static,
@@ -55,8 +55,8 @@ impl<F> RecordHandler<F> {
     ///
     /// With more than one, records are in order only with those of the same partition key: the *user record's*, where it
     /// came out of an aggregate. A record that fails holds up only those of its key, until the [window](Self::window) is
-    /// full. What is committed, about once a second, is the highest position up to which every record is handled, so a
-    /// crash repeats what was handled above it; a planned move repeats nothing, unless a record fails meanwhile or the grace
+    /// full. What is committed is the highest position up to which every record is handled, once a second or as
+    /// [`Every`](crate::Checkpointing::Every) says, so a crash repeats what was handled above it; a planned move repeats nothing, unless a record fails meanwhile or the grace
     /// period of a shutdown is too short. 0 counts as 1.
     pub fn concurrency(mut self, calls: usize) -> Self {
         self.limits.concurrency = calls.max(1);
@@ -116,8 +116,10 @@ where
             let call = async { (self.handle)(record.clone()).await };
             caught(call).await.map_err(|error| FailedAt::new(&record.position, error))?;
         }
-        // A failure is reported by the checkpointer; the next commit includes this one.
-        let _reported = checkpointer.checkpoint().await;
+        if checkpointer.is_manual() {
+            // A failure is reported by the checkpointer; the next commit includes this one.
+            let _reported = checkpointer.checkpoint().await;
+        }
         Ok(())
     }
 }

@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 
 use super::Checkpointer;
-use crate::model::{Checkpoint, Record, ShardKey};
+use crate::model::{Checkpoint, PendingCheckpoint, Record, ShardKey};
 
 /// Whatever a processor fails with. It is reported by its text, and the call is made again.
 pub type ProcessorError = Box<dyn std::error::Error + Send + Sync>;
@@ -56,6 +56,9 @@ pub struct ShardStart {
     pub shard: ShardKey,
     /// How far it is processed; the first batch begins after it.
     pub checkpoint: Checkpoint,
+    /// What an owner before has [prepared](Checkpointer::prepare) since that checkpoint, and neither it nor anybody else has
+    /// committed. The records up to there come again.
+    pub pending: Option<PendingCheckpoint>,
     /// Grows with every change of ownership of this shard. Store it with side effects, and refuse those that carry a
     /// smaller one: it fences a worker that does not know yet that it lost the shard.
     pub fencing_token: u64,

@@ -121,7 +121,7 @@ impl Unpacked {
     fn extra_bytes(&self) -> usize {
         match self {
             Self::Plain(_) => 0,
-            Self::Aggregated(expansions, _) => expansions.len() * size_of::<Expansion>(),
+            Self::Aggregated(expansions, _) => expansions.as_slice().iter().map(Expansion::held_bytes).sum(),
         }
     }
 }

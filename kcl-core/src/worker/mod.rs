@@ -5,10 +5,12 @@
 //! [`lease`](crate::lease); nothing here reads a wall clock.
 
 mod attempts;
+mod commit_schedule;
 mod consumers;
 mod coordinator;
 mod lease_keeper;
 mod lease_request;
+mod leave;
 mod requests;
 mod shard_consumer;
 mod shard_sync;

@@ -1,13 +1,16 @@
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::select;
 use tokio::sync::oneshot;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
+use super::commit_schedule::CommitSchedule;
 use super::lease_keeper::LeaseKeeper;
+use super::leave::{COMMIT_RETRY_DELAYS, leave};
 use super::worker::Ports;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, Events};
@@ -18,16 +21,9 @@ use crate::processor::{
     BatchInHand, Checkpointer, Delivered, LastResort, OnFailureDestination, Overrun, ProcessorFactory,
     RecordBatch, ShardDelivery, ShardStart,
 };
-use crate::retry::{Retry, RetryDelays};
-use crate::settings::{Checkpointing, WorkerSettings};
+use crate::retry::Retry;
+use crate::settings::WorkerSettings;
 use crate::stream::{ChildShard, FetchedBatch, Fetcher, Retriever, StartPosition, list_all_shards};
-
-/// The end of a shard must be committed, and a lease released, before anybody can go on: soon, then patiently.
-const COMMIT_RETRY_DELAYS: RetryDelays =
-    RetryDelays { initial: Duration::from_millis(100), max: Duration::from_secs(5) };
-
-/// A commit that failed is made again with the next batch, or after this if none comes.
-const COMMIT_RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A consumer that is told to drop a call does so at once, unless the call blocks its thread. Then the lease is given back
 /// without it.
@@ -65,6 +61,7 @@ pub(super) struct ShardConsumer {
     context: Context,
     lease: Arc<HeldLease>,
     checkpointer: Arc<Checkpointer>,
+    commits: CommitSchedule,
     delivery: ShardDelivery,
     /// Cancelled when this worker is to stop processing the shard.
     leaving: CancellationToken,
@@ -74,8 +71,11 @@ pub(super) struct ShardConsumer {
 impl ShardConsumer {
     /// Makes the shard's processor. `seed` starts the jitter of its retries.
     pub(super) fn new(context: Context, lease: Arc<HeldLease>, seed: u64) -> Self {
-        let checkpointer = Arc::new(Checkpointer::new(Arc::clone(&lease), context.events.clone()));
+        let checkpointing = context.settings.checkpointing;
+        let checkpointer =
+            Arc::new(Checkpointer::new(Arc::clone(&lease), context.events.clone(), checkpointing));
         let processor = context.processors.create(lease.shard());
+        let commits = CommitSchedule::new(processor.checkpointing(checkpointing), Instant::now());
         let last_resort = LastResort {
             lease: Arc::clone(&lease),
             events: context.events.clone(),
@@ -87,7 +87,7 @@ impl ShardConsumer {
         let leaving = context.stopping.child_token();
         let delivery =
             ShardDelivery::new(processor, Arc::clone(&checkpointer), last_resort, kinesis, leaving.clone());
-        Self { context, lease, checkpointer, delivery, leaving, seed }
+        Self { context, lease, checkpointer, commits, delivery, leaving, seed }
     }
 
     /// Runs until the shard ends, the worker stops, another one asks for the lease, or it is lost. Losing the lease does
@@ -164,12 +164,10 @@ impl ShardConsumer {
 
     /// What is processed, and is to be committed by the framework with its last write.
     fn uncommitted(&self) -> Option<Checkpoint> {
-        if self.plants(PlantedFault::LeaveWithoutCommit) {
+        if self.plants(PlantedFault::LeaveWithoutCommit) || !self.commits.is_ours() {
             return None;
         }
-        let is_manual =
-            self.delivery.is_batches() && self.context.settings.checkpointing == Checkpointing::Manual;
-        if is_manual { None } else { self.checkpointer.uncommitted() }
+        self.checkpointer.uncommitted()
     }
 
     async fn consume(&mut self) -> Ending {
@@ -184,6 +182,7 @@ impl ShardConsumer {
         let start = ShardStart {
             shard: self.shard().clone(),
             checkpoint: acquired.checkpoint.clone(),
+            pending: acquired.pending.clone(),
             fencing_token: acquired.counter,
         };
         if self.leaving.is_cancelled() {
@@ -210,7 +209,7 @@ impl ShardConsumer {
                 () = leaving.cancelled() => return Box::pin(self.stop()).await,
                 error = self.delivery.go_on() => return Box::pin(self.stop_worker(error)).await,
                 read = fetcher.next_batch() => read,
-                () = sleep(COMMIT_RETRY_INTERVAL), if has_uncommitted => {
+                () = sleep_until(self.commits.due_at()), if has_uncommitted => {
                     Box::pin(self.commit()).await;
                     continue;
                 }
@@ -258,11 +257,10 @@ impl ShardConsumer {
             let Some(last) = in_hand.last() else { return Delivered::Done };
             if self.plants(PlantedFault::CommitBeforeProcessing) {
                 self.checkpointer.begin(&last.position);
-                self.commit().await;
+                let _reported = self.checkpointer.checkpoint().await;
             }
             loop {
-                let ShardDelivery::Batches(delivery) = &mut self.delivery else { return Delivered::Done };
-                let delivered = delivery.process(&mut in_hand).await;
+                let delivered = self.process(&mut in_hand).await;
                 if matches!(delivered, Delivered::Stopped | Delivered::StopWorker(_)) {
                     return delivered;
                 }
@@ -274,14 +272,36 @@ impl ShardConsumer {
         }
     }
 
-    /// Commits what is processed, if that is the framework's task. A failure is reported by the checkpointer; the next
+    /// Has the processor take some of a batch. Meanwhile, what is processed before is committed when it is due: a record may
+    /// be in the way for days.
+    async fn process(&mut self, in_hand: &mut BatchInHand) -> Delivered {
+        let Self { delivery: ShardDelivery::Batches(delivery), checkpointer, commits, .. } = self else {
+            return Delivered::Done;
+        };
+        let mut processed = pin!(delivery.process(in_hand));
+        loop {
+            select! {
+                biased;
+                delivered = &mut processed => return delivered,
+                () = sleep_until(commits.due_at()), if commits.is_ours() && checkpointer.uncommitted().is_some() => {
+                    let now = Instant::now();
+                    let committed = checkpointer.checkpoint_processed().await;
+                    commits.note(committed.is_ok(), now);
+                }
+            }
+        }
+    }
+
+    /// Commits what is processed, if that is the framework's task and due. A failure is reported by the checkpointer; the next
     /// commit includes this one.
     async fn commit(&mut self) {
         if self.leaving.is_cancelled() && self.plants(PlantedFault::LeaveWithoutCommit) {
             return;
         }
-        if self.context.settings.checkpointing == Checkpointing::AfterEachBatch {
-            let _reported = self.checkpointer.checkpoint().await;
+        let now = Instant::now();
+        if self.commits.is_due(now) {
+            let committed = self.checkpointer.checkpoint_processed().await;
+            self.commits.note(committed.is_ok(), now);
         }
     }
 
@@ -353,40 +373,5 @@ impl ShardConsumer {
 
     fn shard(&self) -> &ShardKey {
         self.lease.shard()
-    }
-}
-
-/// Gives the lease away, to the worker that asks for it or to whoever wants it, with `checkpoint` if there is one: again
-/// and again until the table has it or the lease has expired by itself. True if the table has it.
-pub(super) async fn leave(
-    lease: &HeldLease,
-    checkpoint: Option<&Checkpoint>,
-    events: &Events,
-    seed: u64,
-) -> bool {
-    let shard = lease.shard();
-    let mut retry = Retry::new(COMMIT_RETRY_DELAYS, seed);
-    loop {
-        let error = match (lease.leave(checkpoint).await, lease.loss()) {
-            (Ok(_), Some(loss)) => {
-                events.emit(&Event::LeaseLost { shard, loss });
-                return false;
-            }
-            (Ok(Some(to)), None) => {
-                events.emit(&Event::LeaseHandedOver { shard, to: &to });
-                return true;
-            }
-            (Ok(None), None) => {
-                events.emit(&Event::LeaseReleased { shard });
-                return true;
-            }
-            (Err(error), _) => error,
-        };
-        let delay = retry.next_delay();
-        if Instant::now() + delay >= lease.deadline() {
-            events.emit(&Event::ReleaseFailed { shard, error: &error });
-            return false;
-        }
-        sleep(delay).await;
     }
 }

@@ -1,11 +1,11 @@
 use std::time::Duration;
 use std::{env, fs};
 
-use kcl_core::WorkerSettings;
 use kcl_core::aggregation::OutsideRange;
 use kcl_core::model::{StreamId, WorkerId};
 use kcl_core::stream::{FanOutSettings, Retrieval};
 use kcl_core::worker::unique_worker_id;
+use kcl_core::{Checkpointing, WorkerSettings};
 
 use crate::Failure;
 use crate::cli::{OutsideRangeArg, RunArgs};
@@ -50,6 +50,9 @@ pub(super) fn worker_settings(args: &RunArgs) -> Result<WorkerSettings, Failure>
         OutsideRangeArg::Filter => OutsideRange::Filter,
         OutsideRangeArg::FilterWhole => OutsideRange::FilterWhole,
     };
+    if let Some(millis) = args.checkpoint_interval_ms {
+        settings.checkpointing = Checkpointing::Every(Duration::from_millis(millis));
+    }
     if let Some(bytes) = args.fetch_bytes_max {
         settings.fetch_bytes_max = bytes;
     }

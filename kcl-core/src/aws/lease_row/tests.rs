@@ -121,18 +121,41 @@ fn a_finished_parent_with_its_children() {
 fn what_later_versions_of_the_java_kcl_add_does_not_disturb() {
     let item = item(
         POSITION,
-        [
-            ("leaseOwner", s("worker-b")),
-            ("throughputKBps", n("12.5")),
-            ("entityType", s("LEASE")),
-            ("pendingCheckpoint", s(POSITION)),
-            ("pendingCheckpointSubSequenceNumber", n("9")),
-            ("pendingCheckpointState", AttributeValue::B(vec![1].into())),
-        ],
+        [("leaseOwner", s("worker-b")), ("throughputKBps", n("12.5")), ("entityType", s("LEASE"))],
     );
     let mut lease = lease(at(0));
     lease.owner = Some(WorkerId::new("worker-b").unwrap());
     assert_eq!(rows().decode(&item).unwrap(), Some(lease));
+}
+
+fn pending(checkpoint: Checkpoint, state: &'static [u8]) -> Option<PendingCheckpoint> {
+    Some(PendingCheckpoint { checkpoint, application_state: Bytes::from_static(state) })
+}
+
+/// As `DynamoDBLeaseSerializer` writes it: the state is binary, and absent if there is none.
+#[test]
+fn a_row_with_a_prepared_checkpoint() {
+    let prepared = [("pendingCheckpoint", s(POSITION)), ("pendingCheckpointSubSequenceNumber", n("9"))];
+    let state = AttributeValue::B(vec![0, 159, 255].into());
+    let [position, sub_sequence_number] = prepared.clone();
+    let with_state = [position, sub_sequence_number, ("pendingCheckpointState", state)];
+    let expected = |state| Lease { pending: pending(at(9), state), ..lease(Checkpoint::TrimHorizon) };
+    both_ways(&item("TRIM_HORIZON", prepared), &expected(b""));
+    both_ways(&item("TRIM_HORIZON", with_state), &expected(&[0, 159, 255]));
+}
+
+#[test]
+fn a_row_whose_end_java_has_prepared() {
+    let prepared = [("pendingCheckpoint", s("SHARD_END")), ("pendingCheckpointSubSequenceNumber", n("0"))];
+    let expected = Lease { pending: pending(Checkpoint::ShardEnd, b""), ..lease(at(0)) };
+    both_ways(&item(POSITION, prepared), &expected);
+}
+
+#[test]
+fn a_state_without_a_position_is_not_prepared() {
+    let state = AttributeValue::B(vec![1].into());
+    let item = item("LATEST", [("pendingCheckpointState", state)]);
+    assert_eq!(rows().decode(&item).unwrap(), Some(lease(Checkpoint::Latest)));
 }
 
 fn worker(name: &str) -> WorkerId {
@@ -257,6 +280,8 @@ fn an_attribute_that_cannot_be_read_is_named() {
         ("latestSince", s("yesterday")),
         ("latestSince", n("18446744073709551615")),
         ("checkpoint", s("SOMEWHERE")),
+        ("pendingCheckpoint", s("SOMEWHERE")),
+        ("pendingCheckpoint", n("1")),
         ("parentShardId", s(PARENT)),
         ("startingHashKey", s("zero")),
         ("endingHashKey", s("340282366920938463463374607431768211456")),
@@ -269,6 +294,11 @@ fn an_attribute_that_cannot_be_read_is_named() {
     }
     corrupt(&item(POSITION, [("checkpointSubSequenceNumber", s("7"))]), "checkpointSubSequenceNumber");
     corrupt(&item("LATEST", [("startingHashKey", s("0"))]), "endingHashKey");
+    for (attribute, value) in
+        [("pendingCheckpointSubSequenceNumber", s("7")), ("pendingCheckpointState", n("7"))]
+    {
+        corrupt(&item("LATEST", [("pendingCheckpoint", s(POSITION)), (attribute, value)]), attribute);
+    }
 }
 
 #[test]
@@ -309,6 +339,7 @@ proptest! {
         checkpoint in checkpoints(),
         (parents, children) in (shard_sets(), shard_sets()),
         range in any::<Option<(u128, u128)>>(),
+        pending in proptest::option::of((checkpoints(), any::<Vec<u8>>())),
     ) {
         let lease = Lease {
             shard: ShardKey::new(rows().stream, ShardId::new(shard_id)),
@@ -323,6 +354,10 @@ proptest! {
             latest_since: latest_since.map(Timestamp::from_millis),
             owner_switches_since_checkpoint: switches,
             checkpoint,
+            pending: pending.map(|(checkpoint, state)| PendingCheckpoint {
+                checkpoint,
+                application_state: state.into(),
+            }),
             parents,
             children,
             hash_key_range: range.map(|(start, end)| HashKeyRange { start, end }),

@@ -11,6 +11,8 @@ use crate::memory::MemoryLeaseStore;
 use crate::model::{RecordPosition, StreamId};
 use crate::planted::Planted;
 
+mod preparing;
+
 const FAILOVER_TIME: Duration = Duration::from_secs(10);
 
 /// What happens to the next update.

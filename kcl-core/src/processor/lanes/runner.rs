@@ -58,7 +58,8 @@ enum Ended {
     Wait(Ticket),
     /// The record is given up, unless the worker is to stop for it.
     GivingUp(Ticket, Result<()>),
-    Commit,
+    /// True unless it failed.
+    Commit(bool),
 }
 
 struct Batch {
@@ -81,7 +82,7 @@ impl LaneRunner {
             book: LaneBook::new(limits),
             handler,
             calls: Arc::new(calls),
-            commits: Commits::new(Arc::clone(&checkpointer)),
+            commits: Commits::new(Arc::clone(&checkpointer), last_resort.settings.checkpointing),
             checkpointer,
             lease: Arc::clone(&last_resort.lease),
             settings: Arc::clone(&last_resort.settings),
@@ -212,7 +213,7 @@ impl LaneRunner {
                 taken?;
                 self.finish(ticket);
             }
-            Ended::Commit => self.commits.finish(),
+            Ended::Commit(is_committed) => self.commits.finish(is_committed),
         }
         self.start();
         Ok(())
@@ -235,10 +236,7 @@ impl LaneRunner {
             self.tasks.spawn(async move { Ended::GivingUp(ticket, giving_up.await) });
         }
         if let Some(commit) = self.commits.begin() {
-            self.tasks.spawn(async move {
-                commit.await;
-                Ended::Commit
-            });
+            self.tasks.spawn(async move { Ended::Commit(commit.await) });
         }
     }
 

@@ -1,8 +1,10 @@
 //! A write happens only if the row still is the one that was seen.
 
+use bytes::Bytes;
+
 use super::{Store, check_lost_to, check_stored, create, owned_by, take, unowned, update};
 use crate::lease::{Conditional, Lease, LeaseChange, LeaseStore};
-use crate::model::{Checkpoint, WorkerId};
+use crate::model::{Checkpoint, PendingCheckpoint, WorkerId};
 use crate::testing::conformance::{Case, CaseResult, cases, check, check_eq};
 
 pub(super) fn cases() -> Vec<Case<dyn LeaseStore>> {
@@ -61,7 +63,12 @@ async fn every_kind_of_update_is_conditional(store: Store) -> CaseResult {
     let row = update(&store, &seen, &LeaseChange::Renew).await?;
     let checkpoint =
         LeaseChange::Checkpoint { checkpoint: Checkpoint::ShardEnd, children: vec![super::shard_id(1)] };
-    for change in [take("bob")?, LeaseChange::Renew, checkpoint, LeaseChange::Release] {
+    let pending = PendingCheckpoint {
+        checkpoint: Checkpoint::ShardEnd,
+        application_state: Bytes::from_static(b"state"),
+    };
+    let prepare = LeaseChange::Prepare { pending };
+    for change in [take("bob")?, LeaseChange::Renew, checkpoint, prepare, LeaseChange::Release] {
         check_lost_to(&store, store.update(&seen, &change).await?, &row).await?;
     }
     Ok(())

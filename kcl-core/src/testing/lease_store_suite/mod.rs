@@ -5,6 +5,7 @@
 
 mod changes;
 mod conditions;
+mod preparing;
 mod races;
 mod requests;
 mod rows;
@@ -26,6 +27,7 @@ pub fn cases() -> Vec<Case<dyn LeaseStore>> {
         rows::cases(),
         conditions::cases(),
         changes::cases(),
+        preparing::cases(),
         requests::cases(),
         races::cases(),
     ];

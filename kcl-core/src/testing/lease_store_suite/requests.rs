@@ -37,7 +37,7 @@ async fn asked(store: &Store) -> CaseResult<Lease> {
     ask(store, &row, "bob").await
 }
 
-async fn ask(store: &Store, seen: &Lease, by: &str) -> CaseResult<Lease> {
+pub(super) async fn ask(store: &Store, seen: &Lease, by: &str) -> CaseResult<Lease> {
     match store.request(seen, Some(&worker(by)?)).await? {
         Conditional::Applied(row) => Ok(row),
         Conditional::Lost(row) => fail(format!("the request was not placed, since there is {row:?}")),

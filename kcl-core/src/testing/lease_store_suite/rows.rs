@@ -1,8 +1,10 @@
 //! What is written comes back whole.
 
+use bytes::Bytes;
+
 use super::{Store, check_stored, checkpoint_at, create, owned_by, shard_id, unowned, update};
 use crate::lease::{Lease, LeaseChange, LeaseStore};
-use crate::model::{Checkpoint, HashKeyRange, Timestamp, WorkerId};
+use crate::model::{Checkpoint, HashKeyRange, PendingCheckpoint, Timestamp, WorkerId};
 use crate::testing::conformance::{Case, CaseResult, cases, check_eq};
 
 pub(super) fn cases() -> Vec<Case<dyn LeaseStore>> {
@@ -22,6 +24,10 @@ pub(super) fn full_row() -> CaseResult<Lease> {
     Ok(Lease {
         owner_switches_since_checkpoint: 3,
         checkpoint: checkpoint_at("49590338271490256608559692538361571095921575989136588898", 7)?,
+        pending: Some(PendingCheckpoint {
+            checkpoint: checkpoint_at("49590338271490256608559692538361571095921575989136588899", 0)?,
+            application_state: Bytes::from_static(b"state"),
+        }),
         parents: vec![shard_id(1), shard_id(2)],
         children: vec![shard_id(3), shard_id(4)],
         hash_key_range: Some(HashKeyRange::FULL),
@@ -90,7 +96,7 @@ async fn a_worker_id_may_be_any_text(store: Store) -> CaseResult {
 }
 
 /// Every form, in ascending order: a checkpoint only moves up.
-fn every_checkpoint() -> CaseResult<[Checkpoint; 7]> {
+pub(super) fn every_checkpoint() -> CaseResult<[Checkpoint; 7]> {
     let sequence_number_of_most_digits = "9".repeat(129);
     Ok([
         Checkpoint::AtTimestamp,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use kcl_core::model::{Checkpoint, RecordPosition, ShardKey};
-use kcl_core::processor::{Checkpointer, ProcessorError, RecordBatch};
+use kcl_core::processor::{CheckpointOutOfRange, Checkpointer, ProcessorError, RecordBatch};
 use kcl_core::{Checkpointing, ErrorKind, WorkerSettings};
 use tokio::time::sleep;
 
@@ -25,6 +25,10 @@ impl AsyncScript for CommitsTheFifth {
         checkpointer.checkpoint_at(&batch.records[3].position).await?;
         let error = checkpointer.checkpoint_at(&beyond).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Refused);
+        let range = CheckpointOutOfRange::of(&error).unwrap();
+        assert_eq!(range.position, beyond);
+        assert_eq!(range.lowest, Checkpoint::At(batch.records[4].position.clone()));
+        assert_eq!(range.highest, Checkpoint::At(batch.records[9].position.clone()));
         self.refusals.lock().unwrap().push(error.to_string());
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use kcl_core::model::Checkpoint;
 use kcl_core::processor::{FailurePolicy, WhenExhausted};
-use kcl_core::{ErrorKind, WorkerSettings};
+use kcl_core::{Checkpointing, ErrorKind, WorkerSettings};
 use tokio::time::{Instant, sleep};
 
 use super::fleet::{Fleet, secs};
@@ -87,6 +87,24 @@ async fn what_is_before_the_record_that_failed_is_committed_at_once() {
     fleet.drain().await;
     assert_eq!(fleet.assert_good(), 0, "nothing that was taken is repeated");
     assert_eq!(taste.calls().last().unwrap(), &[6, 7, 8, 9]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_before_a_record_that_blocks_is_committed_at_the_interval_all_the_same() {
+    let mut fleet = Fleet::new(1);
+    fleet.put(10);
+    let taste = Taste::bad([6]);
+    let checkpointing = Checkpointing::Every(secs(60));
+    let settings = WorkerSettings { checkpointing, ..fleet.settings("a") };
+    let factory = picky(&fleet, &taste, true);
+    fleet.start_with("a", settings, fleet.ports(), factory);
+    fleet.until("six are taken", || fleet.oracle.outstanding() == 4).await;
+    sleep(secs(50)).await;
+    assert!(!fleet.rows().await[0].checkpoint.has_begun());
+    sleep(secs(12)).await;
+    assert!(fleet.rows().await[0].checkpoint.has_begun());
+    assert_eq!(fleet.count_events(": Checkpointed"), 1);
+    assert_eq!(fleet.oracle.outstanding(), 4);
 }
 
 #[tokio::test(start_paused = true)]

@@ -112,3 +112,18 @@ fn so_they_do_with_aggregates() {
     let [polling, _] = both_ways();
     check(&polling, 128 * MIB, &aggregator.encode(), 4);
 }
+
+/// The tables of their keys take most of the memory.
+#[test]
+fn so_they_do_with_aggregates_of_many_keys() {
+    let mut aggregator = Aggregator::with_limits(20_000, u64::MAX).unwrap();
+    for number in 0.. {
+        let (partition_key, explicit_hash_key) = ("key", Some(number));
+        let record = NewUserRecord { partition_key, explicit_hash_key, ..NewUserRecord::default() };
+        if aggregator.add(&record).unwrap() == Addition::Full {
+            break;
+        }
+    }
+    let [polling, _] = both_ways();
+    check(&polling, 128 * MIB, &aggregator.encode(), 10);
+}

@@ -3,6 +3,7 @@
 mod aggregates;
 mod busy_shares;
 mod checkpointing;
+mod commit_interval;
 mod commits;
 mod deadlines;
 mod failure_destinations;
@@ -28,6 +29,7 @@ mod ownership;
 mod picky;
 mod polling_pace;
 mod positions;
+mod preparing;
 mod random;
 mod reading;
 mod reasons;
