@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -12,13 +13,20 @@ use crate::model::ShardKey;
 /// are long.
 const LOOK_INTERVAL_MAX: Duration = Duration::from_secs(5);
 
-/// Knows which call of a processor is under way, and reports one that does not return.
+/// Knows which calls of a processor are under way, and reports the oldest if it does not return.
 ///
 /// A processor may block its thread, so the report is made by another task. Nothing here wakes that task: it would be
 /// queued on the very thread that is about to be blocked.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct CallWatch {
-    current: Arc<Mutex<Option<Call>>>,
+    current: Arc<Mutex<Current>>,
+}
+
+/// The calls under way, numbered in the order in which they began.
+#[derive(Debug, Default)]
+struct Current {
+    calls: BTreeMap<u64, Call>,
+    next: u64,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -45,8 +53,7 @@ impl From<Overrun> for Error {
 impl CallWatch {
     /// The call's outcome. It is under way until this future is ready or dropped.
     pub(crate) async fn during<T>(&self, name: &'static str, call: impl Future<Output = T>) -> T {
-        *self.lock() = Some(Call { name, started_at: Instant::now(), reports: 0 });
-        let _ended = Ended(self);
+        let _under_way = UnderWay { watch: self, number: self.lock().begin(name) };
         call.await
     }
 
@@ -72,10 +79,11 @@ impl CallWatch {
         }
     }
 
-    /// The call under way, if it is time to report it, and if it is past its deadline.
+    /// The oldest call under way, if it is time to report it, and if it is past its deadline.
     fn look(&self, deadlines: &CallDeadlines) -> (Option<Call>, Option<Overrun>) {
         let mut current = self.lock();
-        let Some(call) = current.as_mut() else { return (None, None) };
+        let Some(mut call) = current.calls.first_entry() else { return (None, None) };
+        let call = call.get_mut();
         let elapsed = call.started_at.elapsed();
         let is_due = elapsed >= deadlines.report_after * (call.reports + 1);
         call.reports += u32::from(is_due);
@@ -84,15 +92,27 @@ impl CallWatch {
     }
 
     /// A panic elsewhere cannot leave it half written.
-    fn lock(&self) -> MutexGuard<'_, Option<Call>> {
+    fn lock(&self) -> MutexGuard<'_, Current> {
         self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-struct Ended<'a>(&'a CallWatch);
+impl Current {
+    fn begin(&mut self, name: &'static str) -> u64 {
+        let number = self.next;
+        self.next += 1;
+        self.calls.insert(number, Call { name, started_at: Instant::now(), reports: 0 });
+        number
+    }
+}
 
-impl Drop for Ended<'_> {
+struct UnderWay<'a> {
+    watch: &'a CallWatch,
+    number: u64,
+}
+
+impl Drop for UnderWay<'_> {
     fn drop(&mut self) {
-        *self.0.lock() = None;
+        self.watch.lock().calls.remove(&self.number);
     }
 }

@@ -11,10 +11,13 @@ mod checkpoint_out_of_range;
 mod checkpointer;
 mod delivery;
 mod failure;
+mod lanes;
 mod positions;
 mod prepared_checkpoint;
+mod processor_factory;
 mod record_handler;
 mod record_processor;
+mod shard_delivery;
 
 pub use call_deadlines::CallDeadlines;
 pub(crate) use call_watch::Overrun;
@@ -26,5 +29,7 @@ pub use failure::{
     FailedAt, FailedBatch, FailureCondition, FailurePolicy, OnFailureDestination, Sent, WhenExhausted,
 };
 pub use prepared_checkpoint::PreparedCheckpoint;
+pub use processor_factory::{Lanes, Processor, ProcessorFactory};
 pub use record_handler::{RecordHandler, for_each_record};
-pub use record_processor::{ProcessorError, ProcessorFactory, RecordBatch, RecordProcessor, ShardStart};
+pub use record_processor::{ProcessorError, RecordBatch, RecordProcessor, ShardStart};
+pub(crate) use shard_delivery::ShardDelivery;

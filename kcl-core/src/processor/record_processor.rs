@@ -8,7 +8,7 @@ pub type ProcessorError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Processes the records of one shard, in order. This is what a user writes.
 ///
-/// A worker makes one processor for each shard that it takes, through a [`ProcessorFactory`]. Its calls never overlap. A
+/// A worker makes one processor for each shard that it takes, through a [`ProcessorFactory`](super::ProcessorFactory). Its calls never overlap. A
 /// call that returns an `Err` or panics is **made again with the same input** after a delay, for as long as the worker
 /// owns the shard: no record is skipped. After a panic the processor is used as the panic left it.
 ///
@@ -46,24 +46,6 @@ pub trait RecordProcessor: Send + 'static {
     async fn shutdown_requested(&mut self, checkpointer: &Checkpointer) -> Result<(), ProcessorError> {
         let _ = checkpointer;
         Ok(())
-    }
-}
-
-/// Makes the processor of a shard.
-///
-/// Every function or closure from a shard to a processor is one.
-pub trait ProcessorFactory: Send + Sync + 'static {
-    /// A new processor for `shard`, which this worker has just taken.
-    fn create(&self, shard: &ShardKey) -> Box<dyn RecordProcessor>;
-}
-
-impl<F, P> ProcessorFactory for F
-where
-    F: Fn(&ShardKey) -> P + Send + Sync + 'static,
-    P: RecordProcessor,
-{
-    fn create(&self, shard: &ShardKey) -> Box<dyn RecordProcessor> {
-        Box::new(self(shard))
     }
 }
 

@@ -140,7 +140,7 @@ impl ShardBudget {
     ) -> Room {
         self.floor.held.fetch_add(of_floor, Ordering::Relaxed);
         self.floor.note_taken(of_common.as_ref());
-        Room { _batch: batch, of_floor, floor: Arc::clone(&self.floor), of_common }
+        Room { batch, of_floor, floor: Arc::clone(&self.floor), of_common }
     }
 }
 
@@ -183,7 +183,8 @@ impl Drop for ShardBudget {
 /// Bytes that a batch may take, or takes. Dropping it gives them back.
 #[derive(Debug)]
 pub(crate) struct Room {
-    _batch: Option<OwnedSemaphorePermit>,
+    /// Held while the batch waits for its processor.
+    batch: Option<OwnedSemaphorePermit>,
     floor: Arc<Floor>,
     of_floor: usize,
     of_common: Option<OwnedSemaphorePermit>,
@@ -214,6 +215,11 @@ impl Room {
                 None => self.of_common = Some(more),
             }
         }
+    }
+
+    /// The batch waits for its processor no longer. Its bytes are still held.
+    pub(crate) fn leave_queue(&mut self) {
+        self.batch = None;
     }
 
     /// Gives back what is not of the shard's own floor: nothing is held yet, and for an unknown time.

@@ -57,6 +57,14 @@ impl FetchedBatch {
         self.unpacked.take(records_max)
     }
 
+    /// What the page takes of the budget, for whoever keeps its records for longer than the page. It keeps no other page
+    /// from being read but by its bytes.
+    pub(crate) fn take_room(&mut self) -> Option<Room> {
+        let mut room = self.room.take()?;
+        room.leave_queue();
+        Some(room)
+    }
+
     /// How many of `wanted` user records the budget has room for.
     fn grow_for(&mut self, wanted: usize) -> usize {
         let Some(room) = &mut self.room else { return wanted };

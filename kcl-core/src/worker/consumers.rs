@@ -6,7 +6,8 @@ use futures_util::{StreamExt, stream};
 use tokio::task::{self, JoinError, JoinSet};
 use tokio::time::{Instant, timeout};
 
-use super::shard_consumer::{Context, Ending, ShardConsumer, leave};
+use super::leave::leave;
+use super::shard_consumer::{Context, Ending, ShardConsumer};
 use crate::error::{Error, ErrorKind};
 use crate::event::Event;
 use crate::lease::{HeldLease, LeaseBook, LeaseLoss};

@@ -10,6 +10,7 @@ mod consumers;
 mod coordinator;
 mod lease_keeper;
 mod lease_request;
+mod leave;
 mod requests;
 mod shard_consumer;
 mod shard_sync;

@@ -10,6 +10,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::commit_schedule::CommitSchedule;
 use super::lease_keeper::LeaseKeeper;
+use super::leave::{COMMIT_RETRY_DELAYS, leave};
 use super::worker::Ports;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, Events};
@@ -17,16 +18,12 @@ use crate::lease::HeldLease;
 use crate::model::{Checkpoint, ShardId, ShardKey};
 use crate::planted::PlantedFault;
 use crate::processor::{
-    BatchInHand, Checkpointer, Delivered, Delivery, LastResort, OnFailureDestination, Overrun,
-    ProcessorFactory, RecordBatch, ShardStart,
+    BatchInHand, Checkpointer, Delivered, LastResort, OnFailureDestination, Overrun, ProcessorFactory,
+    RecordBatch, ShardDelivery, ShardStart,
 };
-use crate::retry::{Retry, RetryDelays};
+use crate::retry::Retry;
 use crate::settings::WorkerSettings;
 use crate::stream::{ChildShard, FetchedBatch, Fetcher, Retriever, StartPosition, list_all_shards};
-
-/// The end of a shard must be committed, and a lease released, before anybody can go on: soon, then patiently.
-const COMMIT_RETRY_DELAYS: RetryDelays =
-    RetryDelays { initial: Duration::from_millis(100), max: Duration::from_secs(5) };
 
 /// A consumer that is told to drop a call does so at once, unless the call blocks its thread. Then the lease is given back
 /// without it.
@@ -65,7 +62,7 @@ pub(super) struct ShardConsumer {
     lease: Arc<HeldLease>,
     checkpointer: Arc<Checkpointer>,
     commits: CommitSchedule,
-    delivery: Delivery,
+    delivery: ShardDelivery,
     /// Cancelled when this worker is to stop processing the shard.
     leaving: CancellationToken,
     seed: u64,
@@ -77,8 +74,8 @@ impl ShardConsumer {
         let checkpointing = context.settings.checkpointing;
         let checkpointer =
             Arc::new(Checkpointer::new(Arc::clone(&lease), context.events.clone(), checkpointing));
-        let commits = CommitSchedule::new(checkpointing, Instant::now());
         let processor = context.processors.create(lease.shard());
+        let commits = CommitSchedule::new(processor.checkpointing(checkpointing), Instant::now());
         let last_resort = LastResort {
             lease: Arc::clone(&lease),
             events: context.events.clone(),
@@ -89,7 +86,7 @@ impl ShardConsumer {
         let kinesis = Arc::clone(&context.ports.kinesis);
         let leaving = context.stopping.child_token();
         let delivery =
-            Delivery::new(processor, Arc::clone(&checkpointer), last_resort, kinesis, leaving.clone());
+            ShardDelivery::new(processor, Arc::clone(&checkpointer), last_resort, kinesis, leaving.clone());
         Self { context, lease, checkpointer, commits, delivery, leaving, seed }
     }
 
@@ -117,6 +114,7 @@ impl ShardConsumer {
             ending = self.consume() => ending,
         };
         drop(attendant);
+        self.delivery.stop_calls(BLOCKED_AFTER).await;
         if let Some(loss) = lease.loss() {
             events.emit(&Event::LeaseLost { shard: lease.shard(), loss });
             Box::pin(self.delivery.lease_lost(self.context.settings.call_deadlines.lease_lost)).await;
@@ -209,11 +207,13 @@ impl ShardConsumer {
     async fn pump(&mut self, mut fetcher: Fetcher) -> Ending {
         let leaving = self.leaving.clone();
         loop {
+            let has_uncommitted = self.delivery.is_batches() && self.uncommitted().is_some();
             let read = select! {
                 biased;
                 () = leaving.cancelled() => return Box::pin(self.stop()).await,
+                error = self.delivery.go_on() => return Box::pin(self.stop_worker(error)).await,
                 read = fetcher.next_batch() => read,
-                () = sleep_until(self.commits.due_at()), if self.uncommitted().is_some() => {
+                () = sleep_until(self.commits.due_at()), if has_uncommitted => {
                     Box::pin(self.commit()).await;
                     continue;
                 }
@@ -246,8 +246,11 @@ impl ShardConsumer {
         }
     }
 
-    /// Delivers a page, batch by batch, and commits each.
+    /// Delivers a page, batch by batch, and commits each; or into lanes, which are committed as they go on.
     async fn deliver(&mut self, page: &mut FetchedBatch) -> Delivered {
+        if let ShardDelivery::Lanes(runner) = &mut self.delivery {
+            return runner.accept(page).await;
+        }
         loop {
             let batch = RecordBatch {
                 shard: self.shard().clone(),
@@ -276,7 +279,9 @@ impl ShardConsumer {
     /// Has the processor take some of a batch. Meanwhile, what is processed before is committed when it is due: a record may
     /// be in the way for days.
     async fn process(&mut self, in_hand: &mut BatchInHand) -> Delivered {
-        let Self { delivery, checkpointer, commits, .. } = self;
+        let Self { delivery: ShardDelivery::Batches(delivery), checkpointer, commits, .. } = self else {
+            return Delivered::Done;
+        };
         let mut processed = pin!(delivery.process(in_hand));
         loop {
             select! {
@@ -372,40 +377,5 @@ impl ShardConsumer {
 
     fn shard(&self) -> &ShardKey {
         self.lease.shard()
-    }
-}
-
-/// Gives the lease away, to the worker that asks for it or to whoever wants it, with `checkpoint` if there is one: again
-/// and again until the table has it or the lease has expired by itself. True if the table has it.
-pub(super) async fn leave(
-    lease: &HeldLease,
-    checkpoint: Option<&Checkpoint>,
-    events: &Events,
-    seed: u64,
-) -> bool {
-    let shard = lease.shard();
-    let mut retry = Retry::new(COMMIT_RETRY_DELAYS, seed);
-    loop {
-        let error = match (lease.leave(checkpoint).await, lease.loss()) {
-            (Ok(_), Some(loss)) => {
-                events.emit(&Event::LeaseLost { shard, loss });
-                return false;
-            }
-            (Ok(Some(to)), None) => {
-                events.emit(&Event::LeaseHandedOver { shard, to: &to });
-                return true;
-            }
-            (Ok(None), None) => {
-                events.emit(&Event::LeaseReleased { shard });
-                return true;
-            }
-            (Err(error), _) => error,
-        };
-        let delay = retry.next_delay();
-        if Instant::now() + delay >= lease.deadline() {
-            events.emit(&Event::ReleaseFailed { shard, error: &error });
-            return false;
-        }
-        sleep(delay).await;
     }
 }

@@ -16,7 +16,7 @@ use tokio::time::sleep;
 use super::fleet::{AsyncScript, Fleet, Scripted, secs, shard_id};
 
 /// Puts an aggregate of one user record for each key. Returns where it lies.
-fn put_aggregate(fleet: &Fleet, keys: &[&str], data: &[u8]) -> RecordPosition {
+pub(super) fn put_aggregate(fleet: &Fleet, keys: &[&str], data: &[u8]) -> RecordPosition {
     let mut aggregator = Aggregator::with_limits(1_000_000, u64::MAX).unwrap();
     for key in keys {
         let added = aggregator.add(&NewUserRecord { partition_key: key, data, ..NewUserRecord::default() });

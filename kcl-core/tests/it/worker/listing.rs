@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use kcl_core::WorkerSettings;
 use kcl_core::model::{InitialPosition, Record, ShardKey};
 use kcl_core::processor::{
-    Checkpointer, ProcessorError, ProcessorFactory, RecordBatch, RecordProcessor, for_each_record,
+    Checkpointer, Processor, ProcessorError, ProcessorFactory, RecordBatch, RecordProcessor, for_each_record,
 };
 use kcl_core::testing::{DeliveryOracle, Fault, KinesisCall};
 use kcl_core::worker::Ports;
@@ -98,8 +98,8 @@ struct Gated {
 }
 
 impl ProcessorFactory for Gate {
-    fn create(&self, _: &ShardKey) -> Box<dyn RecordProcessor> {
-        Box::new(Gated { oracle: Arc::clone(&self.oracle) })
+    fn create(&self, _: &ShardKey) -> Processor {
+        Gated { oracle: Arc::clone(&self.oracle) }.into()
     }
 }
 

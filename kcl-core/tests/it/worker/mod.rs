@@ -17,6 +17,8 @@ mod fleet;
 mod hand_over;
 mod herd;
 mod laggy;
+mod lanes;
+mod lanes_trouble;
 mod late_listing;
 mod late_requests;
 mod lease_cost;

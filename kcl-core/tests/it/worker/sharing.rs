@@ -200,7 +200,7 @@ async fn a_worker_leaves_the_leases_of_another_stream_alone() {
     sleep(secs(5)).await;
     let factory = move |shard: &ShardKey| {
         log.lock().unwrap().insert(shard.clone());
-        for_each_record(|_: Record| async { Ok(()) })(shard)
+        for_each_record(|_: Record| async { Ok(()) })
     };
     fleet.start_with("a", fleet.settings("a"), fleet.ports(), factory);
     sleep(secs(30)).await;

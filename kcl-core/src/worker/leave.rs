@@ -1,0 +1,47 @@
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use crate::event::{Event, Events};
+use crate::lease::HeldLease;
+use crate::model::Checkpoint;
+use crate::retry::{Retry, RetryDelays};
+
+/// The end of a shard must be committed, and a lease released, before anybody can go on: soon, then patiently.
+pub(super) const COMMIT_RETRY_DELAYS: RetryDelays =
+    RetryDelays { initial: Duration::from_millis(100), max: Duration::from_secs(5) };
+
+/// Gives the lease away, to the worker that asks for it or to whoever wants it, with `checkpoint` if there is one: again
+/// and again until the table has it or the lease has expired by itself. True if the table has it.
+pub(super) async fn leave(
+    lease: &HeldLease,
+    checkpoint: Option<&Checkpoint>,
+    events: &Events,
+    seed: u64,
+) -> bool {
+    let shard = lease.shard();
+    let mut retry = Retry::new(COMMIT_RETRY_DELAYS, seed);
+    loop {
+        let error = match (lease.leave(checkpoint).await, lease.loss()) {
+            (Ok(_), Some(loss)) => {
+                events.emit(&Event::LeaseLost { shard, loss });
+                return false;
+            }
+            (Ok(Some(to)), None) => {
+                events.emit(&Event::LeaseHandedOver { shard, to: &to });
+                return true;
+            }
+            (Ok(None), None) => {
+                events.emit(&Event::LeaseReleased { shard });
+                return true;
+            }
+            (Err(error), _) => error,
+        };
+        let delay = retry.next_delay();
+        if Instant::now() + delay >= lease.deadline() {
+            events.emit(&Event::ReleaseFailed { shard, error: &error });
+            return false;
+        }
+        sleep(delay).await;
+    }
+}
