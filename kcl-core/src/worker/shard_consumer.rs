@@ -199,7 +199,8 @@ impl ShardConsumer {
         }
     }
 
-    /// Delivers a page, batch by batch, and commits each.
+    /// Delivers a page, batch by batch, and commits each. A page of aggregates may have a great many, so what is left of it when
+    /// the shard is to be given away is left to the next owner.
     async fn deliver(&mut self, page: &mut FetchedBatch) -> Delivered {
         loop {
             let batch = RecordBatch {
@@ -208,6 +209,9 @@ impl ShardConsumer {
                 millis_behind_latest: page.millis_behind_latest,
             };
             let Some(last) = batch.records.last() else { return Delivered::Done };
+            if self.leaving.is_cancelled() {
+                return Delivered::Stopped;
+            }
             if self.plants(PlantedFault::CommitBeforeProcessing) {
                 self.checkpointer.begin(&last.position);
                 self.commit().await;
