@@ -162,7 +162,7 @@ impl FanOutSource {
     fn accept(&mut self, event: SubscriptionEvent, mut room: Room) -> SourceBatch {
         let SubscriptionEvent { mut records, continuation, millis_behind_latest, is_shard_end, children } =
             event;
-        self.accept_new(&mut records);
+        self.accept_new(&mut records, is_shard_end);
         let fits = self.keep_what_fits(&mut records, &mut room);
         if fits && let Some(number) = continuation {
             self.position.continue_after(number);
@@ -175,8 +175,8 @@ impl FanOutSource {
     }
 
     /// Leaves the new ones of `records`, and tells if retention has taken some before them.
-    fn accept_new(&mut self, records: &mut Vec<Record>) {
-        if let Some(position) = self.position.accept(records) {
+    fn accept_new(&mut self, records: &mut Vec<Record>, is_end: bool) {
+        if let Some(position) = self.position.accept(records, is_end) {
             self.events.emit(&Event::PositionTrimmed { shard: &self.shard, position: &position });
         }
     }
@@ -251,7 +251,7 @@ impl FanOutSource {
         position.distrust_continuation();
         let position = position.next_start(self.kinesis.now());
         let (mut records, children) = last_read(&*self.kinesis, &self.shard, &position).await?;
-        self.accept_new(&mut records);
+        self.accept_new(&mut records, true);
         Some(SourceBatch { records, shard_end: Some(children), ..SourceBatch::default() })
     }
 }
