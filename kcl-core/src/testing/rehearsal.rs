@@ -15,6 +15,7 @@ use crate::memory::{MemoryKinesis, MemoryKinesisLimits, MemoryKinesisSettings, M
 use crate::model::{Checkpoint, RecordPosition, Shard, ShardId, ShardKey, StreamId, WorkerId};
 use crate::processor::{OnFailureDestination, Processor, ProcessorFactory};
 use crate::settings::WorkerSettings;
+use crate::stream::Kinesis;
 use crate::worker::{Ports, Worker};
 
 /// How often the table is looked at.
@@ -216,7 +217,9 @@ impl Rehearsal {
         self.workers_started += 1;
         let worker_id = WorkerId::new(format!("worker-{}", self.workers_started))?;
         let settings = WorkerSettings { worker_id, ..self.settings.clone() };
-        let ports = Ports { kinesis: self.kinesis.clone(), leases: self.leases.clone() };
+        let kinesis: Arc<dyn Kinesis> = Arc::<MemoryKinesis>::clone(&self.kinesis);
+        let leases: Arc<dyn LeaseStore> = Arc::<MemoryLeaseStore>::clone(&self.leases);
+        let ports = Ports { kinesis, leases };
         let events = Arc::clone(&self.events);
         let mut worker = Worker::new(settings, ports, Shared(Arc::clone(&self.processors))).with_event_sink(
             move |worker: &WorkerId, event: &Event<'_>| {
