@@ -11,7 +11,7 @@ use kcl_core::testing::kinesis_suite::{self, KinesisFixture};
 use kcl_core::testing::{CaseOutcome, report_suite};
 
 /// Runs every case of the Kinesis suite at an endpoint, one line for each. Exit status: 0 if all went as the departures of
-/// the emulator say, 1 if a case failed that is no departure, or a departure passed.
+/// the emulator say, 1 if a case failed that is no departure, a departure passed, or no case has the name.
 ///
 /// Region and credentials are those of the environment, or ones that emulators take. Streams are deleted in the end.
 #[derive(Debug, Parser)]
@@ -44,6 +44,10 @@ async fn main() -> ExitCode {
     };
     let mut cases = kinesis_suite::cases();
     cases.retain(|case| case.name.contains(&cli.case));
+    if cases.is_empty() {
+        say(format_args!("no case has '{}' in its name", cli.case));
+        return ExitCode::FAILURE;
+    }
     let mut departures = emulator.departures();
     departures.retain(|(name, _)| name.contains(&cli.case));
     let mut summary = Summary::default();

@@ -1,5 +1,6 @@
 //! The SDK adapters keep the promises of the two ports.
 
+use std::process::Command;
 use std::sync::Arc;
 
 use integration_tests::conformance::Emulator;
@@ -24,4 +25,15 @@ async fn the_kinesis_adapter_keeps_the_suite() {
     let backend = Backend::in_process().await;
     let fixture = async || Arc::clone(backend.fixture()) as Arc<dyn KinesisFixture>;
     run_suite(kinesis_suite::cases(), fixture, &Emulator::Ferrokinesis.departures()).await;
+}
+
+/// A run of nothing must not look like one in which all went well.
+#[test]
+fn a_name_that_no_case_has_is_a_mistake() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_kinesis-conformance"));
+    command.args(["--endpoint-url", "http://127.0.0.1:9", "--emulator", "kinesis-mock", "--case", "splitt"]);
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("'splitt'"), "{said}");
 }

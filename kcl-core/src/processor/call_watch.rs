@@ -58,17 +58,22 @@ impl CallWatch {
     }
 
     /// Reports calls that do not return, until one is past its deadline.
-    pub(crate) async fn watch(self, shard: ShardKey, events: Events, deadlines: CallDeadlines) -> Overrun {
+    pub(crate) async fn watch(
+        &self,
+        shard: &ShardKey,
+        events: &Events,
+        deadlines: &CallDeadlines,
+    ) -> Overrun {
         let interval = deadlines.shortest().min(LOOK_INTERVAL_MAX);
         loop {
             sleep(interval).await;
-            let (overdue, overrun) = self.look(&deadlines);
+            let (overdue, overrun) = self.look(deadlines);
             if let Some(Call { name, started_at, .. }) = overdue {
                 let elapsed = started_at.elapsed();
-                events.emit(&Event::ProcessorBusy { shard: &shard, call: name, elapsed });
+                events.emit(&Event::ProcessorBusy { shard, call: name, elapsed });
             }
             if let Some(Overrun { call, elapsed }) = overrun {
-                events.emit(&Event::ProcessorOverran { shard: &shard, call, elapsed });
+                events.emit(&Event::ProcessorOverran { shard, call, elapsed });
                 return Overrun { call, elapsed };
             }
         }

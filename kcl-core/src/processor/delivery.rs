@@ -46,19 +46,20 @@ pub(crate) struct Delivery {
     last_resort: LastResort,
     kinesis: Arc<dyn Kinesis>,
     leaving: CancellationToken,
-    retry: Retry,
-    /// How long to wait before the next call.
-    delay: Option<Duration>,
-    trouble: Trouble,
+    /// In a box, since it is rare and a worker may hold thousands of shards.
+    trouble: Option<Box<Trouble>>,
     /// A processor that was never asked to initialize is not told how it ends either.
     has_begun: bool,
 }
 
 /// What is known of the failures since the last success.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Trouble {
-    error: Option<String>,
-    first_failed_at: Option<Timestamp>,
+    error: String,
+    first_failed_at: Timestamp,
+    retry: Retry,
+    /// How long to wait before the next call.
+    delay: Option<Duration>,
     blocked: Option<Blocked>,
 }
 
@@ -70,7 +71,6 @@ impl Delivery {
         kinesis: Arc<dyn Kinesis>,
         leaving: CancellationToken,
     ) -> Self {
-        let retry = Retry::new(last_resort.policy().retry_delays, last_resort.seed);
         let calls = Calls::new(last_resort.lease.shard().clone(), last_resort.events.clone());
         Self {
             calls,
@@ -79,9 +79,7 @@ impl Delivery {
             last_resort,
             kinesis,
             leaving,
-            retry,
-            delay: None,
-            trouble: Trouble::default(),
+            trouble: None,
             has_begun: false,
         }
     }
@@ -105,7 +103,7 @@ impl Delivery {
     /// as the policy says.
     pub(crate) async fn process(&mut self, in_hand: &mut BatchInHand) -> Delivered {
         loop {
-            if let Some(delay) = self.delay.take()
+            if let Some(delay) = self.trouble.as_mut().and_then(|trouble| trouble.delay.take())
                 && !wait(delay, &self.leaving).await
             {
                 return Delivered::Stopped;
@@ -119,7 +117,7 @@ impl Delivery {
             match self.call(&in_hand.part(next.clone())).await {
                 Ok(()) => {
                     self.checkpointer.succeed();
-                    self.succeed();
+                    self.trouble = None;
                     self.report_processed(next.len(), in_hand.batch.millis_behind_latest);
                     in_hand.attempts.settle(next.end);
                     return in_hand.delivered();
@@ -153,7 +151,7 @@ impl Delivery {
 
     /// Calls `lease_lost`, once, and waits for it no longer than `limit`.
     pub(crate) async fn lease_lost(&mut self, limit: Duration) {
-        self.trouble = Trouble::default();
+        self.trouble = None;
         if !self.has_begun {
             return;
         }
@@ -180,12 +178,12 @@ impl Delivery {
     /// given up, so an exhausted policy blocks or stops the worker.
     async fn settle(&mut self, call: &str, outcome: Result<(), CallFailure>) -> Option<Delivered> {
         let Err(failure) = outcome else {
-            self.succeed();
+            self.trouble = None;
             return Some(Delivered::Done);
         };
-        let delay = self.note_failure(call, &failure);
+        let (delay, failed_attempts) = self.note_failure(call, &failure, Failure::Again);
         let policy = self.last_resort.policy();
-        if policy.maximum_retry_attempts.is_some_and(|retries| self.retry.failed_attempts() > retries) {
+        if policy.maximum_retry_attempts.is_some_and(|retries| failed_attempts > retries) {
             if policy.when_exhausted == WhenExhausted::StopWorker {
                 let (shard, text) = (self.calls.shard(), &failure.text);
                 let message = format!(
@@ -229,8 +227,8 @@ impl Delivery {
         let exhausted = Exhausted {
             condition,
             attempts: in_hand.attempts.failed(),
-            error: self.trouble.error.clone(),
-            first_failed_at: self.trouble.first_failed_at,
+            error: self.trouble.as_ref().map(|trouble| trouble.error.clone()),
+            first_failed_at: self.trouble.as_ref().map(|trouble| trouble.first_failed_at),
             given_up_at: self.kinesis.now(),
         };
         let taken = select! {
@@ -242,7 +240,7 @@ impl Delivery {
             return Some(Delivered::StopWorker(error));
         }
         self.checkpointer.pass(&records[records.len() - 1].position);
-        self.succeed();
+        self.trouble = None;
         in_hand.attempts.settle(range.end);
         Some(in_hand.delivered())
     }
@@ -260,11 +258,11 @@ impl Delivery {
             .as_ref()
             .and_then(|position| records.binary_search_by(|record| record.position.cmp(position)).ok());
         self.checkpointer.fail();
-        let narrowed = in_hand.attempts.fail(at, self.last_resort.policy());
-        if narrowed == Failure::Narrowed {
-            self.retry.reset();
+        let led_to = in_hand.attempts.fail(at, self.last_resort.policy());
+        let (delay, _) = self.note_failure("process_records", failure, led_to);
+        if let Some(trouble) = &mut self.trouble {
+            trouble.delay = Some(delay);
         }
-        self.delay = Some(self.note_failure("process_records", failure));
         let start = in_hand.attempts.next().map_or(tried.end, |next| next.start);
         if start == tried.start {
             return None;
@@ -274,37 +272,43 @@ impl Delivery {
         Some(Delivered::Advanced)
     }
 
-    fn note_failure(&mut self, call: &str, failure: &CallFailure) -> Duration {
-        let delay = self.retry.next_delay();
-        self.report_failure(call, &failure.text, Some(delay));
-        self.trouble.error = Some(failure.text.clone());
-        self.trouble.first_failed_at.get_or_insert_with(|| self.kinesis.now());
-        delay
-    }
-
-    fn succeed(&mut self) {
-        self.retry.reset();
-        if self.trouble.error.is_some() {
-            self.trouble = Trouble::default();
+    /// Reports a failure after which a call is made again. Returns when, and how often that was so in a row.
+    fn note_failure(&mut self, call: &str, failure: &CallFailure, led_to: Failure) -> (Duration, u32) {
+        let (policy, seed) = (self.last_resort.policy(), self.last_resort.seed);
+        let trouble = self.trouble.get_or_insert_with(|| {
+            Box::new(Trouble {
+                error: String::new(),
+                first_failed_at: self.kinesis.now(),
+                retry: Retry::new(policy.retry_delays, seed),
+                delay: None,
+                blocked: None,
+            })
+        });
+        trouble.error.clone_from(&failure.text);
+        if led_to == Failure::Narrowed {
+            trouble.retry.reset();
         }
+        let delay = trouble.retry.next_delay();
+        let failed_attempts = trouble.retry.failed_attempts();
+        self.report_failure(call, &failure.text, failed_attempts, Some(delay));
+        (delay, failed_attempts)
     }
 
     fn block(&mut self, condition: FailureCondition, record: Option<&Record>) {
         let (shard, events) = (self.calls.shard(), self.calls.events());
-        let error = self.trouble.error.as_deref().unwrap_or_default();
+        let Some(Trouble { error, blocked, .. }) = self.trouble.as_deref_mut() else { return };
         let reason = BlockReason::Exhausted(condition);
-        self.trouble.blocked.get_or_insert_with(|| Blocked::new(events, shard, reason, record, error));
+        blocked.get_or_insert_with(|| Blocked::new(events, shard, reason, record, error));
     }
 
     /// Reports the failure of a call that is not made again.
     fn report_once(&self, call: &str, outcome: Result<(), CallFailure>) {
         if let Err(failure) = outcome {
-            self.report_failure(call, &failure.text, None);
+            self.report_failure(call, &failure.text, 1, None);
         }
     }
 
-    fn report_failure(&self, call: &str, error: &str, delay: Option<Duration>) {
-        let failed_attempts = self.retry.failed_attempts();
+    fn report_failure(&self, call: &str, error: &str, failed_attempts: u32, delay: Option<Duration>) {
         let shard = self.calls.shard();
         self.calls.events().emit(&Event::ProcessorFailed { shard, call, error, failed_attempts, delay });
     }

@@ -77,3 +77,78 @@ fn is_processed(record: &Record, processed: &RecordPosition) -> bool {
     *number < processed.sequence_number
         || *number == processed.sequence_number && processed.sub_sequence_number == 0
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::aggregation::{Aggregator, NewUserRecord};
+    use crate::model::{ShardId, StreamId, Timestamp, WorkerId};
+
+    fn position(number: u64, sub_sequence_number: u64) -> RecordPosition {
+        RecordPosition { sequence_number: number.to_string().parse().unwrap(), sub_sequence_number }
+    }
+
+    /// A page with this data, whose sequence numbers count from 1.
+    fn page(data: &[Bytes]) -> SourceBatch {
+        let record = |(number, data): (u64, &Bytes)| Record {
+            position: position(number, 0),
+            partition_key: "key".into(),
+            explicit_hash_key: None,
+            approximate_arrival: Timestamp::default(),
+            data: data.clone(),
+        };
+        SourceBatch { records: (1..).zip(data).map(record).collect(), ..SourceBatch::default() }
+    }
+
+    /// Where the records lie that are delivered of a page, and what is reported.
+    fn unpack(data: &[Bytes], start: &StartPosition) -> (Vec<RecordPosition>, Vec<String>) {
+        let events: Arc<Mutex<Vec<String>>> = Arc::default();
+        let log = Arc::clone(&events);
+        let sink = move |_: &WorkerId, event: &Event<'_>| log.lock().unwrap().push(format!("{event:?}"));
+        let unpacker = Unpacker {
+            shard: ShardKey::new(StreamId::named("orders").unwrap(), ShardId::new("shardId-0")),
+            range: HashKeyRange { start: 0, end: 9 },
+            outside: OutsideRange::Filter,
+            events: Events::new(WorkerId::new("a").unwrap(), Some(Arc::new(sink))),
+        };
+        let records = unpacker.unpack(page(data), start).next_records();
+        let events = events.lock().unwrap().clone();
+        (records.into_iter().map(|record| record.position).collect(), events)
+    }
+
+    fn aggregate(hash_keys: &[u128]) -> Bytes {
+        let mut aggregator = Aggregator::default();
+        for hash_key in hash_keys {
+            let explicit_hash_key = Some(*hash_key);
+            let record =
+                NewUserRecord { partition_key: "key", explicit_hash_key, ..NewUserRecord::default() };
+            aggregator.add(&record).unwrap();
+        }
+        aggregator.encode()
+    }
+
+    #[test]
+    fn what_is_left_out_of_a_page_is_counted_together() {
+        let page = [aggregate(&[1, 10, 11]), "plain".into(), aggregate(&[12, 2]), aggregate(&[3, 4])];
+        let (delivered, events) = unpack(&page, &StartPosition::TrimHorizon);
+        let expected = [(1, 0), (2, 0), (3, 1), (4, 0), (4, 1)];
+        assert_eq!(delivered, expected.map(|(number, sub)| position(number, sub)));
+        assert_eq!(events.len(), 1, "{events:?}");
+        assert!(events[0].contains("RecordsLeftOut") && events[0].contains("count: 3"), "{events:?}");
+    }
+
+    /// Whatever else is in the page: one with an aggregate is unpacked record by record.
+    #[test]
+    fn a_record_that_a_reader_has_stopped_inside_of_comes_again() {
+        for second in ["plain".into(), aggregate(&[1])] {
+            let page = ["plain".into(), second];
+            let delivered = |last| unpack(&page, &StartPosition::After(last)).0;
+            assert_eq!(delivered(position(1, 0)), [position(2, 0)]);
+            assert_eq!(delivered(position(1, 3)), [position(1, 0), position(2, 0)]);
+        }
+    }
+}

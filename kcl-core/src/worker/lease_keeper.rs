@@ -39,7 +39,7 @@ pub(super) struct LeaseKeeper {
 impl LeaseKeeper {
     /// Renews the lease whenever its last write is half a failover time old or a little more, and marks it as lost once its time has run
     /// out. Returns when it is lost or given away.
-    pub(super) async fn keep(self) {
+    pub(super) async fn keep(&self) {
         select! {
             biased;
             () = self.lease.ended().cancelled() => {}

@@ -141,19 +141,18 @@ impl ShardConsumer {
         keeper: LeaseKeeper,
         past_deadline: oneshot::Sender<Overrun>,
     ) -> impl Future<Output = ()> + use<> {
-        let (lease, events, seed) = (Arc::clone(&self.lease), self.context.events.clone(), self.seed);
-        let deadlines = self.context.settings.call_deadlines;
+        let settings = Arc::clone(&self.context.settings);
         let watch = self.delivery.calls().watch().clone();
-        let watched = watch.watch(lease.shard().clone(), events.clone(), deadlines);
         async move {
+            let LeaseKeeper { lease, events, seed, .. } = &keeper;
             let overrun = select! {
                 biased;
                 () = keeper.keep() => return,
-                overrun = watched => overrun,
+                overrun = watch.watch(lease.shard(), events, &settings.call_deadlines) => overrun,
             };
             let _gone = past_deadline.send(overrun);
             sleep(BLOCKED_AFTER).await;
-            let _reported = Box::pin(leave(&lease, None, &events, seed)).await;
+            let _reported = Box::pin(leave(lease, None, events, *seed)).await;
         }
     }
 
@@ -179,16 +178,10 @@ impl ShardConsumer {
         if self.plants(PlantedFault::CheckpointsIgnored) {
             position = StartPosition::TrimHorizon;
         }
-        let start = ShardStart {
-            shard: self.shard().clone(),
-            checkpoint: acquired.checkpoint.clone(),
-            pending: acquired.pending.clone(),
-            fencing_token: acquired.counter,
-        };
         if self.leaving.is_cancelled() {
             return Ending::Released;
         }
-        match Box::pin(self.delivery.initialize(&start)).await {
+        match Box::pin(self.initialize()).await {
             Delivered::Done | Delivered::Advanced => {}
             Delivered::Stopped => return Ending::Released,
             Delivered::StopWorker(error) => return Ending::StopWorker(error),
@@ -196,6 +189,17 @@ impl ShardConsumer {
         let range = self.lease.acquired().hash_key_range;
         let fetcher = self.context.retriever.fetch(self.shard(), position, range, self.seed);
         self.pump(fetcher).await
+    }
+
+    async fn initialize(&mut self) -> Delivered {
+        let acquired = self.lease.acquired();
+        let start = ShardStart {
+            shard: acquired.shard.clone(),
+            checkpoint: acquired.checkpoint.clone(),
+            pending: acquired.pending.clone(),
+            fencing_token: acquired.counter,
+        };
+        self.delivery.initialize(&start).await
     }
 
     /// Moves batches from the stream to the processor. What happens now and then is in boxes: a worker may hold thousands of
