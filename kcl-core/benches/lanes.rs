@@ -62,16 +62,16 @@ fn measure(runtime: &Runtime, calls: usize, wait: Duration, records: usize) -> T
     let (kinesis, stream) = filled(records);
     let ports = Ports { kinesis, leases: Arc::new(MemoryLeaseStore::default()) };
     let settings = WorkerSettings::new(stream, WorkerId::new("a").unwrap());
-    let (handled, first, last) =
+    let (finished, first, last) =
         (Arc::new(AtomicUsize::new(0)), Arc::new(Notify::new()), Arc::new(Notify::new()));
     let (begun, done) = (Arc::clone(&first), Arc::clone(&last));
-    let handler = for_each_record(move |_: Record| {
-        let (handled, begun, done) = (Arc::clone(&handled), Arc::clone(&begun), Arc::clone(&done));
+    let waits = for_each_record(move |_: Record| {
+        let (finished, begun, done) = (Arc::clone(&finished), Arc::clone(&begun), Arc::clone(&done));
         async move {
             if !wait.is_zero() {
                 sleep(wait).await;
             }
-            match handled.fetch_add(1, Ordering::Relaxed) + 1 {
+            match finished.fetch_add(1, Ordering::Relaxed) + 1 {
                 1 => begun.notify_one(),
                 number if number == records => done.notify_one(),
                 _ => {}
@@ -80,9 +80,8 @@ fn measure(runtime: &Runtime, calls: usize, wait: Duration, records: usize) -> T
         }
     });
     runtime.block_on(async {
-        let worker = tokio::spawn(
-            Worker::new(settings, ports, handler.concurrency(calls)).run(std::future::pending()),
-        );
+        let worker =
+            tokio::spawn(Worker::new(settings, ports, waits.concurrency(calls)).run(std::future::pending()));
         first.notified().await;
         let (started, cpu) = (Instant::now(), cpu_nanos());
         last.notified().await;
