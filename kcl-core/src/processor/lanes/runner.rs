@@ -30,7 +30,7 @@ pub(crate) type Handler = Arc<dyn Fn(Record) -> BoxFuture<'static, Result<(), Pr
 /// Calls a handler for the records of one shard, several at a time and those of one key in order.
 ///
 /// Each call is a task of its own: calls that compute spread over the threads, one that blocks its thread holds up no
-/// other, and dropping the runner ends them all at their next await point. That costs a microsecond or so for each
+/// other, and dropping the runner ends them all at their next await point. That costs one to two microseconds for each
 /// record, which is little beside whatever a handler waits for. Everything else that takes time is a task of the
 /// same set, so that there is one thing to wait for.
 pub(crate) struct LaneRunner {

@@ -50,6 +50,17 @@ fn no_shard_holds_more_batches_than_it_may() {
 }
 
 #[test]
+fn a_batch_that_left_the_queue_makes_place_for_another_and_keeps_its_bytes() {
+    let budget = FetchBudget::new(BUDGET);
+    let shard = budget.join();
+    let mut rooms = hoard(&shard, 1);
+    rooms[0].leave_queue();
+    rooms.extend(hoard(&shard, 1));
+    assert_eq!(rooms.len(), BATCHES_AHEAD_MAX + 1);
+    assert_eq!(rooms[0].bytes(), 1);
+}
+
+#[test]
 fn a_batch_larger_than_expected_takes_what_is_left_and_no_more() {
     let budget = FetchBudget::new(BUDGET);
     let shard = budget.join();

@@ -11,7 +11,9 @@ use kcl_core::WorkerSettings;
 use kcl_core::aggregation::{Addition, Aggregator, NewUserRecord};
 use kcl_core::memory::{MemoryKinesis, MemoryKinesisLimits, MemoryKinesisSettings, MemoryLeaseStore};
 use kcl_core::model::{Record, ShardKey, StreamId, WorkerId};
-use kcl_core::processor::{Checkpointer, ProcessorError, RecordBatch, RecordProcessor};
+use kcl_core::processor::{
+    Checkpointer, ProcessorError, ProcessorFactory, RecordBatch, RecordProcessor, for_each_record,
+};
 use kcl_core::stream::{FanOutConsumer, FanOutSettings, Retrieval};
 use kcl_core::worker::{Ports, Worker};
 use tokio::time::sleep;
@@ -51,7 +53,13 @@ fn copied(records: Vec<Record>) -> Vec<Record> {
 }
 
 /// The most bytes that a worker holds in twenty seconds, with so many records of `data` in each shard.
-fn most_bytes_held(retrieval: Retrieval, budget_bytes: usize, data: &Bytes, records: usize) -> usize {
+fn most_bytes_held(
+    retrieval: Retrieval,
+    budget_bytes: usize,
+    data: &Bytes,
+    records: usize,
+    processors: impl ProcessorFactory,
+) -> usize {
     let stream = StreamId::named("orders").unwrap();
     let settings = MemoryKinesisSettings { limits: MemoryKinesisLimits::none(), ..Default::default() };
     let kinesis = Arc::new(MemoryKinesis::new(settings));
@@ -66,7 +74,7 @@ fn most_bytes_held(retrieval: Retrieval, budget_bytes: usize, data: &Bytes, reco
     let held = measure(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
         runtime.unwrap().block_on(async {
-            let worker = Worker::new(settings, showing_records(ports, copied), |_: &ShardKey| Stopped);
+            let worker = Worker::new(settings, showing_records(ports, copied), processors);
             tokio::select! {
                 biased;
                 ended = worker.run(pending()) => panic!("the worker ended: {ended:?}"),
@@ -78,7 +86,17 @@ fn most_bytes_held(retrieval: Retrieval, budget_bytes: usize, data: &Bytes, reco
 }
 
 fn check(retrieval: &Retrieval, budget_bytes: usize, data: &Bytes, records: usize) {
-    let held = most_bytes_held(retrieval.clone(), budget_bytes, data, records);
+    check_behind(retrieval, budget_bytes, data, records, |_: &ShardKey| Stopped);
+}
+
+fn check_behind(
+    retrieval: &Retrieval,
+    budget_bytes: usize,
+    data: &Bytes,
+    records: usize,
+    processors: impl ProcessorFactory,
+) {
+    let held = most_bytes_held(retrieval.clone(), budget_bytes, data, records, processors);
     let offered = SHARDS as usize * records * data.len();
     let allowed = budget_bytes + SHARDS as usize * SHARD_BYTES;
     assert!(held < allowed, "{held} bytes held, of {offered} offered by {retrieval:?}");
@@ -126,4 +144,13 @@ fn so_they_do_with_aggregates_of_many_keys() {
     }
     let [polling, _] = both_ways();
     check(&polling, 128 * MIB, &aggregator.encode(), 10);
+}
+
+/// Lanes take a page from the reader at once, and still hold it.
+#[test]
+fn so_they_do_behind_lanes() {
+    for retrieval in both_ways() {
+        let lanes = for_each_record(|_: Record| pending()).concurrency(4);
+        check_behind(&retrieval, 32 * MIB, &Bytes::from(vec![b'.'; 5_000]), 40, lanes);
+    }
 }

@@ -1,114 +1,17 @@
 //! Handlers that are called for several records of a shard at a time.
 
-use std::collections::BTreeSet;
-use std::future::pending;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use kcl_core::model::{Checkpoint, Record, RecordPosition, ShardKey};
-use kcl_core::processor::{ProcessorError, ProcessorFactory, for_each_record};
-use kcl_core::testing::DeliveryOracle;
+use kcl_core::lease::LeaseChange;
+use kcl_core::model::{Checkpoint, Record, RecordPosition};
+use kcl_core::testing::{Fault, LeaseCall};
+use kcl_core::{Checkpointing, ErrorKind, WorkerSettings};
 use tokio::time::{Instant, sleep};
 
 use super::aggregates::put_aggregate;
-use super::fleet::{Fleet, secs, shard_id};
-
-/// What a handler does with a record.
-pub(super) enum Does {
-    /// Returns `Ok` after this long.
-    Takes(Duration),
-    Hangs,
-    Fails,
-    Panics,
-}
-
-/// What a handler does, and what it has seen of all records.
-#[derive(Clone)]
-pub(super) struct Script {
-    oracle: Arc<DeliveryOracle>,
-    does: Arc<dyn Fn(&Record) -> Does + Send + Sync>,
-    pub(super) seen: Arc<Mutex<Seen>>,
-}
-
-#[derive(Default)]
-pub(super) struct Seen {
-    /// Keys of which a call is under way.
-    running: BTreeSet<String>,
-    /// The most at a time.
-    pub(super) together_max: usize,
-    /// The records of which a call has returned `Ok`, in that order.
-    pub(super) handled: Vec<RecordPosition>,
-}
-
-impl Script {
-    pub(super) fn new(fleet: &Fleet, does: impl Fn(&Record) -> Does + Send + Sync + 'static) -> Self {
-        Self { oracle: Arc::clone(&fleet.oracle), does: Arc::new(does), seen: Arc::default() }
-    }
-
-    /// Handles `calls` records of a shard at a time.
-    pub(super) fn lanes(&self, calls: usize) -> impl ProcessorFactory + use<> {
-        self.lanes_within(calls, usize::MAX)
-    }
-
-    /// Handles `calls` records of a shard at a time, with up to `window` in flight.
-    pub(super) fn lanes_within(&self, calls: usize, window: usize) -> impl ProcessorFactory + use<> {
-        let script = self.clone();
-        move |shard: &ShardKey| {
-            let (script, shard) = (script.clone(), shard.clone());
-            for_each_record(move |record| {
-                let (script, shard) = (script.clone(), shard.clone());
-                async move { script.handle(&shard, record).await }
-            })
-            .concurrency(calls)
-            .window(window, usize::MAX)
-        }
-    }
-
-    async fn handle(&self, shard: &ShardKey, record: Record) -> Result<(), ProcessorError> {
-        let _running = self.begin(&record);
-        match (self.does)(&record) {
-            Does::Takes(time) => sleep(time).await,
-            Does::Hangs => pending().await,
-            Does::Fails => return Err("not this one".into()),
-            Does::Panics => panic!("not this one either"),
-        }
-        self.seen.lock().unwrap().handled.push(record.position.clone());
-        self.oracle.deliver(shard, &record);
-        Ok(())
-    }
-
-    fn begin(&self, record: &Record) -> Running {
-        let key = record.partition_key.to_string();
-        let mut seen = self.seen.lock().unwrap();
-        assert!(seen.running.insert(key.clone()), "two calls at a time for {key}");
-        seen.together_max = seen.together_max.max(seen.running.len());
-        Running { key, seen: Arc::clone(&self.seen) }
-    }
-
-    pub(super) fn running(&self) -> usize {
-        self.seen.lock().unwrap().running.len()
-    }
-
-    pub(super) fn handled(&self) -> usize {
-        self.seen.lock().unwrap().handled.len()
-    }
-}
-
-/// Until it is dropped, wherever its call ends.
-struct Running {
-    key: String,
-    seen: Arc<Mutex<Seen>>,
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).running.remove(&self.key);
-    }
-}
-
-pub(super) fn takes_ms(time: u64) -> Does {
-    Does::Takes(Duration::from_millis(time))
-}
+use super::fleet::{Fleet, faulty_leases, secs, shard_id};
+use super::lane_script::{Does, Script, is_key_3, takes_ms};
 
 /// A time that differs from record to record.
 fn uneven(record: &Record) -> Does {
@@ -153,11 +56,6 @@ async fn handle_thousand_keys(calls: usize) -> Duration {
     fleet.drain().await;
     assert_eq!(fleet.assert_good(), 0);
     started.elapsed()
-}
-
-/// The keys of the fleet's records number 3, 23, 43 and so on.
-pub(super) fn is_key_3(record: &Record) -> bool {
-    &*record.partition_key == "key-3"
 }
 
 #[tokio::test(start_paused = true)]
@@ -287,4 +185,55 @@ async fn a_shard_is_committed_once_a_second_however_many_records_it_has() {
         .filter_map(|(_, event)| event.split("BatchProcessed").nth(1)?.split("records: ").nth(1));
     let records: usize = reported.map(|rest| rest.split(',').next().unwrap().parse::<usize>().unwrap()).sum();
     assert_eq!(records, 4_000, "every record is reported once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_settings_may_name_another_interval() {
+    let mut fleet = Fleet::new(1);
+    let script = Script::new(&fleet, |_| takes_ms(5));
+    let settings = WorkerSettings { checkpointing: Checkpointing::Every(secs(5)), ..fleet.settings("a") };
+    fleet.start_with("a", settings, fleet.ports(), script.lanes(8));
+    for _ in 0..40 {
+        fleet.put(20);
+        sleep(Duration::from_millis(500)).await;
+    }
+    let commits = fleet.count_events("Checkpointed");
+    assert!((4..=5).contains(&commits), "{commits} commits in 20 s");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_watermark_that_the_table_did_not_take_is_committed_again_though_it_does_not_move() {
+    let mut fleet = Fleet::new(1);
+    let fails = AtomicUsize::new(3);
+    let ports = faulty_leases(&fleet, move |call| match call {
+        LeaseCall::Update(_, LeaseChange::Checkpoint { .. })
+            if fails.try_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok() =>
+        {
+            Fault::Fail(ErrorKind::Throttled)
+        }
+        _ => Fault::None,
+    });
+    let checkpoint = fleet.put_one();
+    let script = Script::new(&fleet, |_| takes_ms(5));
+    fleet.start_with("a", fleet.settings("a"), ports, script.lanes(8));
+    fleet
+        .until_rows("the position is in the row", |rows| rows.iter().any(|row| row.checkpoint == checkpoint))
+        .await;
+    assert_eq!(fleet.count_events("CheckpointFailed"), 3);
+}
+
+/// What one of the shards holds back is not enough to keep the others from being read.
+#[tokio::test(start_paused = true)]
+async fn shards_with_lanes_go_on_within_the_smallest_budget() {
+    let mut fleet = Fleet::new(8);
+    for number in 0..400 {
+        let (key, data) = (format!("key-{}", number % 40), vec![b'.'; 50_000]);
+        let put = fleet.kinesis.put_record(&fleet.stream, &key, None, data.into()).unwrap();
+        fleet.oracle.put(&key, &put.shard_id, &put.sequence_number);
+    }
+    let script = Script::new(&fleet, |_| takes_ms(20));
+    let settings = WorkerSettings { fetch_bytes_max: 4 * 1024 * 1024, ..fleet.settings("a") };
+    fleet.start_with("a", settings, fleet.ports(), script.lanes(8));
+    fleet.drain().await;
+    assert_eq!(fleet.assert_good(), 0);
 }

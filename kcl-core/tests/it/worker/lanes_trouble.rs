@@ -10,7 +10,7 @@ use kcl_core::processor::{CallDeadlines, FailurePolicy, WhenExhausted};
 use tokio::time::{Instant, sleep};
 
 use super::fleet::{Fleet, secs, shard_id};
-use super::lanes::{Does, Script, is_key_3, takes_ms};
+use super::lane_script::{Does, Script, is_key_3, takes_ms};
 
 fn fails_on_key_3(record: &Record) -> Does {
     if is_key_3(record) { Does::Fails } else { takes_ms(5) }

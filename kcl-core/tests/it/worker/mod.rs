@@ -17,6 +17,7 @@ mod fleet;
 mod hand_over;
 mod herd;
 mod laggy;
+mod lane_script;
 mod lanes;
 mod lanes_trouble;
 mod late_listing;
