@@ -112,6 +112,8 @@ impl FanOutSource {
     /// The next event as a batch; `None` if there is none yet.
     async fn read(&mut self, mut room: Room) -> Result<Option<SourceBatch>> {
         if self.open.is_none() {
+            // It may take long, and there will be room for an event when there is one.
+            room.give_back_common();
             self.schedule.wait().await;
             self.subscribe().await?;
         }
