@@ -1,5 +1,10 @@
+use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
+
+use futures_util::future::join;
 
 use tokio::select;
 use tokio::sync::oneshot;
@@ -263,21 +268,22 @@ impl ShardConsumer {
     /// Has the processor take some of a batch. Meanwhile, what is processed before is committed when it is due: a record may
     /// be in the way for days.
     async fn process(&mut self, in_hand: &mut BatchInHand) -> Delivered {
+        let has_uncommitted = self.uncommitted().is_some();
         let Self { delivery: ShardDelivery::Batches(delivery), checkpointer, commits, .. } = self else {
             return Delivered::Done;
         };
-        let mut processed = pin!(delivery.process(in_hand));
-        loop {
-            select! {
-                biased;
-                delivered = &mut processed => return delivered,
-                () = sleep_until(commits.due_at()), if commits.is_ours() && checkpointer.uncommitted().is_some() => {
-                    let now = Instant::now();
-                    let committed = checkpointer.checkpoint_processed().await;
-                    commits.note(committed.is_ok(), now);
-                }
-            }
+        if !has_uncommitted {
+            return delivery.process(in_hand).await;
         }
+        // Both go on together, to their ends: the processor may be writing the row itself, and a write that is begun and left
+        // holds up every other.
+        let is_processed = AtomicBool::new(false);
+        let processed = async {
+            let delivered = delivery.process(in_hand).await;
+            is_processed.store(true, Ordering::Relaxed);
+            delivered
+        };
+        join(processed, commit_when_due(commits, checkpointer, &is_processed)).await.0
     }
 
     /// Commits what is processed, if that is the framework's task and due. A failure is reported by the checkpointer; the next
@@ -361,5 +367,28 @@ impl ShardConsumer {
 
     fn shard(&self) -> &ShardKey {
         self.lease.shard()
+    }
+}
+
+/// Commits what is processed once it is due, unless the batch in hand is processed before. To be polled whenever that is.
+async fn commit_when_due(
+    commits: &mut CommitSchedule,
+    checkpointer: &Checkpointer,
+    is_processed: &AtomicBool,
+) {
+    while checkpointer.uncommitted().is_some() {
+        let mut due = pin!(sleep_until(commits.due_at()));
+        let is_due = poll_fn(|context| {
+            if is_processed.load(Ordering::Relaxed) {
+                return Poll::Ready(false);
+            }
+            due.as_mut().poll(context).map(|()| true)
+        });
+        if !is_due.await {
+            return;
+        }
+        let now = Instant::now();
+        let committed = checkpointer.checkpoint_processed().await;
+        commits.note(committed.is_ok(), now);
     }
 }

@@ -4,14 +4,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use async_trait::async_trait;
+use bytes::Bytes;
 use kcl_core::lease::LeaseChange;
-use kcl_core::model::{Checkpoint, Record};
-use kcl_core::processor::for_each_record;
+use kcl_core::model::{Checkpoint, Record, ShardKey};
+use kcl_core::processor::{Checkpointer, ProcessorError, RecordBatch, for_each_record};
 use kcl_core::testing::{Fault, LeaseCall};
 use kcl_core::{Checkpointing, ErrorKind, WorkerSettings};
 use tokio::time::{Instant, sleep};
 
-use super::fleet::{Fleet, faulty_leases, secs, shard_id};
+use super::fleet::{AsyncScript, Fleet, Scripted, faulty_leases, secs, shard_id};
 
 const HOUR: Duration = Duration::from_hours(1);
 
@@ -193,4 +195,31 @@ fn an_interval_that_cannot_work_is_refused() {
     for interval in [Duration::from_millis(1), secs(24 * 3600)] {
         every(&fleet, "a", interval).validate().unwrap();
     }
+}
+
+/// Writes the row itself again and again, and commits nothing.
+struct Prepares;
+
+#[async_trait]
+impl AsyncScript for Prepares {
+    async fn run(&mut self, batch: &RecordBatch, checkpointer: &Checkpointer) -> Result<(), ProcessorError> {
+        for record in &batch.records {
+            checkpointer.prepare(&record.position, Bytes::new()).await?;
+        }
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_commit_that_falls_due_while_the_processor_writes_waits_for_it() {
+    let mut fleet = Fleet::new(1);
+    let ports = faulty_leases(&fleet, |call| match call {
+        LeaseCall::Update(..) => Fault::Delay(Duration::from_millis(200)),
+        _ => Fault::None,
+    });
+    let factory = |_: &ShardKey| Scripted { process: Prepares, calls: Arc::default() };
+    fleet.start_with("a", every(&fleet, "a", secs(5)), ports, factory);
+    put_for(&mut fleet, secs(120)).await;
+    assert_eq!(fleet.count_events("LeaseLost") + fleet.count_events("CheckpointFailed"), 0);
+    assert!(fleet.count_events(": Checkpointed") > 10);
 }
