@@ -29,9 +29,9 @@ pub enum Checkpointing {
     #[default]
     AfterEachBatch,
     /// At most once in this time, between two batches: after a batch that the processor returned `Ok` for, or while it waits for
-    /// the next. What is left is committed when the shard is handed over, given up or ended, so that only a crash
-    /// repeats more than [`AfterEachBatch`](Self::AfterEachBatch) does: what was processed in one interval, and the batch in
-    /// hand. Longer than zero, at most 24 h.
+    /// the next. What is left is committed when the shard is handed over, given up or ended, so that only a crash, or
+    /// a lease that is lost, repeats more than [`AfterEachBatch`](Self::AfterEachBatch) does: what was processed in one
+    /// interval, and the batch in hand. Longer than zero, at most 24 h.
     ///
     /// A commit is one write to the shard's row, and a renewal of its lease, which otherwise costs a write in 0.5 to 0.6 of
     /// [`failover_time`](WorkerSettings::failover_time). So a busy shard costs one write for each interval as long as that is

@@ -12,9 +12,9 @@ use crate::settings::Checkpointing;
 
 /// Commits how far a shard is processed, into its lease row.
 ///
-/// A position may be committed once its record has been delivered, or once it has been prepared. Committing at or below what is committed already does
-/// nothing, so a batch that is delivered again may be committed again, and the row never moves back (L6 of the
-/// [protocol](crate::lease)). Await each call until it returns: one that is begun and left holds up the renewal of the
+/// A position may be committed once its record has been delivered, or once it has been prepared. Committing at or below what is
+/// committed already does nothing, so a batch that is delivered again may be committed again, and the row never moves back (L6
+/// of the [protocol](crate::lease)). Await each call until it returns: one that is begun and left holds up the renewal of the
 /// lease.
 ///
 /// Errors, for every method: [`LeaseLost`](ErrorKind::LeaseLost) if the shard is no longer this worker's;

@@ -20,7 +20,7 @@ mod record_processor;
 mod shard_delivery;
 
 pub use call_deadlines::CallDeadlines;
-pub(crate) use call_watch::Overrun;
+pub(crate) use call_watch::{CallWatch, Overrun};
 pub use checkpoint_out_of_range::CheckpointOutOfRange;
 pub use checkpointer::Checkpointer;
 pub(crate) use delivery::{BatchInHand, Delivered, Delivery};

@@ -83,9 +83,9 @@ impl PollingSource {
 
     fn accept(&mut self, output: GetRecordsOutput, mut room: Room, started: Instant) -> SourceBatch {
         let GetRecordsOutput { mut records, next, millis_behind_latest, children } = output;
-        let data_bytes = records.iter().map(|record| record.data.len()).sum();
-        self.next_read_at = started + self.settings.interval_after(data_bytes, millis_behind_latest);
-        if let Some(position) = self.position.accept(&mut records) {
+        let read_bytes = records.iter().map(|record| record.partition_key.len() + record.data.len()).sum();
+        self.next_read_at = started + self.settings.interval_after(read_bytes, millis_behind_latest);
+        if let Some(position) = self.position.accept(&mut records, next.is_none()) {
             self.events.emit(&Event::PositionTrimmed { shard: &self.shard, position: &position });
         }
         let bytes = records.iter().map(held_bytes).sum();

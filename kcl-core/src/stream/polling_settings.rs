@@ -72,7 +72,7 @@ impl PollingSettings {
         READ_INTERVAL_MIN * self.applications
     }
 
-    /// How long after a read of `bytes` the next one may come, having left the reader `millis_behind_latest`.
+    /// How long after a read of `bytes`, keys included, the next one may come, having left the reader `millis_behind_latest`.
     pub(super) fn interval_after(&self, bytes: usize, millis_behind_latest: u64) -> Duration {
         let is_at_tip = Duration::from_millis(millis_behind_latest) <= self.tip_distance;
         let interval = if is_at_tip { self.idle_time_between_reads } else { self.read_interval_min() };

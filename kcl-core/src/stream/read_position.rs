@@ -14,7 +14,7 @@ pub(super) struct ReadPosition {
     continuation: Option<SequenceNumber>,
     /// The last time at which a reader that starts at the tip is known to have been there.
     at_tip: Option<Timestamp>,
-    /// The record that must come first, or else retention has taken it.
+    /// The record that must come before all others, or else retention has taken it.
     expected_first: Option<RecordPosition>,
 }
 
@@ -33,10 +33,11 @@ impl ReadPosition {
 
     /// Where an iterator or subscription that is asked for at `now` must start.
     pub(super) fn next_start(&mut self, now: Timestamp) -> IteratorPosition {
-        self.expected_first = None;
         if let Some(number) = &self.continuation {
+            // A record that did not come before this place is still missing.
             return IteratorPosition::AfterSequenceNumber(number.clone());
         }
+        self.expected_first = None;
         match &self.read_to {
             ReadTo::Start(StartPosition::TrimHorizon) => IteratorPosition::TrimHorizon,
             ReadTo::Start(StartPosition::AtTimestamp(time)) => IteratorPosition::AtTimestamp(*time),
@@ -57,11 +58,15 @@ impl ReadPosition {
         }
     }
 
-    /// Leaves the new ones of `records`, which ascend. Returns the position that retention has taken, if it has.
-    pub(super) fn accept(&mut self, records: &mut Vec<Record>) -> Option<RecordPosition> {
-        let first = &records.first()?.position;
-        let trimmed =
-            self.expected_first.take().filter(|expected| expected.sequence_number != first.sequence_number);
+    /// Leaves the new ones of `records`, which ascend, and are the last of the shard if it `is_end`. Returns the position that
+    /// retention has taken, if it has.
+    pub(super) fn accept(&mut self, records: &mut Vec<Record>, is_end: bool) -> Option<RecordPosition> {
+        let first = records.first().map(|record| &record.position.sequence_number);
+        let is_told = first.is_some() || is_end;
+        let trimmed = self
+            .expected_first
+            .take_if(|_| is_told)
+            .filter(|expected| first != Some(&expected.sequence_number));
         let read = records.partition_point(|record| self.has_read(&record.position.sequence_number));
         records.drain(..read);
         if let Some(last) = records.last() {

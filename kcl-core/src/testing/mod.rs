@@ -1,4 +1,4 @@
-//! Tools for tests, ours and users': a conformance suite for each port, with one named case for each promise, and an
+//! Tools for tests, ours and users': a [`Rehearsal`] of a processor, a conformance suite for each port, with one named case for each promise, and an
 //! oracle that judges a run by what users are promised.
 //!
 //! A suite knows only the port and what its fixture can do. It must never know which implementation it runs on, nor
@@ -13,6 +13,7 @@ mod faulty_lease_store;
 mod faulty_subscription;
 pub mod kinesis_suite;
 pub mod lease_store_suite;
+mod rehearsal;
 
 pub use assignment::{WantedLeases, wanted_leases};
 pub use conformance::{Case, CaseOutcome, CaseResult, Failure, report_suite, run_suite};
@@ -20,3 +21,4 @@ pub use delivery_oracle::{DeliveryOracle, Offenders, Verdict};
 pub use fault::Fault;
 pub use faulty_kinesis::{FaultyKinesis, KinesisCall};
 pub use faulty_lease_store::{FaultyLeaseStore, LeaseCall};
+pub use rehearsal::Rehearsal;

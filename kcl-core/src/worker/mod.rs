@@ -5,6 +5,7 @@
 //! [`lease`](crate::lease); nothing here reads a wall clock.
 
 mod attempts;
+mod attendant;
 mod commit_schedule;
 mod consumers;
 mod coordinator;

@@ -1,6 +1,5 @@
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::select;
 use tokio::sync::oneshot;
@@ -8,6 +7,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
+use super::attendant::{Attendant, BLOCKED_AFTER};
 use super::commit_schedule::CommitSchedule;
 use super::lease_keeper::LeaseKeeper;
 use super::leave::{COMMIT_RETRY_DELAYS, leave};
@@ -18,16 +18,12 @@ use crate::lease::HeldLease;
 use crate::model::{Checkpoint, ShardId, ShardKey};
 use crate::planted::PlantedFault;
 use crate::processor::{
-    BatchInHand, Checkpointer, Delivered, LastResort, OnFailureDestination, Overrun, ProcessorFactory,
-    RecordBatch, ShardDelivery, ShardStart,
+    BatchInHand, Checkpointer, Delivered, LastResort, OnFailureDestination, ProcessorFactory, RecordBatch,
+    ShardDelivery, ShardStart,
 };
 use crate::retry::Retry;
 use crate::settings::WorkerSettings;
 use crate::stream::{ChildShard, FetchedBatch, Fetcher, Retriever, StartPosition, list_all_shards};
-
-/// A consumer that is told to drop a call does so at once, unless the call blocks its thread. Then the lease is given back
-/// without it.
-const BLOCKED_AFTER: Duration = Duration::from_secs(1);
 
 /// How a consumer came to its end. The lease is released, except when it is lost.
 #[derive(Debug)]
@@ -103,10 +99,15 @@ impl ShardConsumer {
             seed: self.seed,
             planted: self.context.settings.planted(),
         };
+        let attendant = Attendant {
+            keeper,
+            watch: self.delivery.calls().watch().clone(),
+            settings: Arc::clone(&self.context.settings),
+        };
         let (past_deadline, overrun) = oneshot::channel();
         // A task of its own: a processor that blocks its thread neither keeps the lease from being renewed nor goes
         // unnoticed.
-        let mut attendant = AbortOnDropHandle::new(tokio::spawn(self.attend(keeper, past_deadline)));
+        let mut attendant = AbortOnDropHandle::new(tokio::spawn(attendant.attend(past_deadline)));
         let ending = select! {
             biased;
             _ended = &mut attendant => Ending::LeaseLost,
@@ -132,28 +133,6 @@ impl ShardConsumer {
             }
         }
         ending
-    }
-
-    /// Keeps the lease, and watches the calls of the processor: a shard whose call is past its deadline is given back, even
-    /// where the call blocks the consumer's thread.
-    fn attend(
-        &self,
-        keeper: LeaseKeeper,
-        past_deadline: oneshot::Sender<Overrun>,
-    ) -> impl Future<Output = ()> + use<> {
-        let settings = Arc::clone(&self.context.settings);
-        let watch = self.delivery.calls().watch().clone();
-        async move {
-            let LeaseKeeper { lease, events, seed, .. } = &keeper;
-            let overrun = select! {
-                biased;
-                () = keeper.keep() => return,
-                overrun = watch.watch(lease.shard(), events, &settings.call_deadlines) => overrun,
-            };
-            let _gone = past_deadline.send(overrun);
-            sleep(BLOCKED_AFTER).await;
-            let _reported = Box::pin(leave(lease, None, events, *seed)).await;
-        }
     }
 
     fn leaves_nothing(&self) -> bool {
@@ -246,7 +225,9 @@ impl ShardConsumer {
         }
     }
 
-    /// Delivers a page, batch by batch, and commits each; or into lanes, which are committed as they go on.
+    /// Delivers a page, batch by batch, and commits each; or into lanes, which are committed as they go on. A page of
+    /// aggregates may have a great many batches, so what is left of it when the shard is to be given away is left to the
+    /// next owner.
     async fn deliver(&mut self, page: &mut FetchedBatch) -> Delivered {
         if let ShardDelivery::Lanes(runner) = &mut self.delivery {
             return runner.accept(page).await;
@@ -264,6 +245,9 @@ impl ShardConsumer {
                 let _reported = self.checkpointer.checkpoint().await;
             }
             loop {
+                if self.leaving.is_cancelled() {
+                    return Delivered::Stopped;
+                }
                 let delivered = self.process(&mut in_hand).await;
                 if matches!(delivered, Delivered::Stopped | Delivered::StopWorker(_)) {
                     return delivered;

@@ -51,6 +51,13 @@ impl Worker {
         self
     }
 
+    /// As [`with_on_failure_destination`](Self::with_on_failure_destination), with one that others use, too.
+    #[cfg(feature = "testing")]
+    pub(crate) fn with_shared_destination(mut self, destination: Arc<dyn OnFailureDestination>) -> Self {
+        self.destination = Some(destination);
+        self
+    }
+
     /// Consumes the stream until `shutdown` is ready; then lets each processor finish its batch, commits, releases
     /// every lease and returns.
     ///

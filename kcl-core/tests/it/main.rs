@@ -12,4 +12,5 @@ mod memory_kinesis;
 mod memory_kinesis_limits;
 mod memory_kinesis_properties;
 mod memory_kinesis_readers;
+mod rehearsal;
 mod worker;

@@ -18,7 +18,9 @@ impl Invariant for HealedRests {
                 // Rows that are of no use any more still go.
                 let stays = matches!(
                     write.action,
-                    Action::Change(LeaseChange::Renew | LeaseChange::Checkpoint { .. }) | Action::Delete
+                    Action::Change(
+                        LeaseChange::Renew | LeaseChange::Checkpoint { .. } | LeaseChange::Prepare { .. }
+                    ) | Action::Delete
                 );
                 if !stays {
                     return Err(Violation::new("U7", "a lease moved although the fleet was balanced"));

@@ -21,6 +21,9 @@ use crate::stream::{Kinesis, RecordSource, SourceBatch, Subscription, Subscripti
 /// Subscribing opens a connection, and the service answers with the first frame. No time-out of an SDK covers it.
 const SUBSCRIBE_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// A consumer that is known, or only has to be described, is found sooner. Meanwhile the tip moves on.
+const LOOK_UP_TIME_MAX: Duration = Duration::from_secs(1);
+
 /// While a shard's processor is too far behind, its subscription is left unread for this long, in case it catches up; then
 /// it is given up, which frees what the connection buffers.
 const UNREAD_TIME_MAX: Duration = Duration::from_secs(1);
@@ -129,10 +132,15 @@ impl FanOutSource {
     }
 
     async fn subscribe(&mut self) -> Result<()> {
-        // First: a start at the tip counts from here, even if the consumer cannot be looked up for a while.
-        let position = self.position.next_start(self.kinesis.now());
+        // First: a start at the tip counts from here, even if the consumer cannot be looked up for a while, or is being
+        // registered.
+        let mut position = self.position.next_start(self.kinesis.now());
+        let asked_at = Instant::now();
         let consumer = self.registration.arn().await.map_err(of_consumer)?;
         let opened_at = Instant::now();
+        if opened_at - asked_at > LOOK_UP_TIME_MAX {
+            position = self.position.next_start(self.kinesis.now());
+        }
         let call = self.kinesis.subscribe_to_shard(&consumer, &self.shard, &position);
         match within(SUBSCRIBE_TIMEOUT, "SubscribeToShard", call).await {
             Ok(subscription) => {
@@ -162,7 +170,7 @@ impl FanOutSource {
     fn accept(&mut self, event: SubscriptionEvent, mut room: Room) -> SourceBatch {
         let SubscriptionEvent { mut records, continuation, millis_behind_latest, is_shard_end, children } =
             event;
-        self.accept_new(&mut records);
+        self.accept_new(&mut records, is_shard_end);
         let fits = self.keep_what_fits(&mut records, &mut room);
         if fits && let Some(number) = continuation {
             self.position.continue_after(number);
@@ -175,8 +183,8 @@ impl FanOutSource {
     }
 
     /// Leaves the new ones of `records`, and tells if retention has taken some before them.
-    fn accept_new(&mut self, records: &mut Vec<Record>) {
-        if let Some(position) = self.position.accept(records) {
+    fn accept_new(&mut self, records: &mut Vec<Record>, is_end: bool) {
+        if let Some(position) = self.position.accept(records, is_end) {
             self.events.emit(&Event::PositionTrimmed { shard: &self.shard, position: &position });
         }
     }
@@ -251,7 +259,7 @@ impl FanOutSource {
         position.distrust_continuation();
         let position = position.next_start(self.kinesis.now());
         let (mut records, children) = last_read(&*self.kinesis, &self.shard, &position).await?;
-        self.accept_new(&mut records);
+        self.accept_new(&mut records, true);
         Some(SourceBatch { records, shard_end: Some(children), ..SourceBatch::default() })
     }
 }

@@ -136,7 +136,7 @@ fn check(start: StartPosition, first: u64, steps: Vec<Step>) -> Result<(), TestC
         } else if service.next.is_none() {
             continue;
         }
-        let trimmed = position.accept(&mut records);
+        let trimmed = position.accept(&mut records, false);
         if let Step::ReadAndKeep { kept, .. } = step
             && records.len() > kept
         {
@@ -189,11 +189,34 @@ fn a_position_that_retention_has_passed_is_told_once() {
     let at = RecordPosition { sequence_number: number(20), sub_sequence_number: 0 };
     let mut position = ReadPosition::new(StartPosition::After(at.clone()));
     position.next_start(arrival(5));
-    assert_eq!(position.accept(&mut vec![]), None, "an empty read tells nothing");
-    assert_eq!(position.accept(&mut vec![record(4)]), Some(at));
-    assert_eq!(position.accept(&mut vec![record(5)]), None);
+    assert_eq!(position.accept(&mut vec![], false), None, "an empty read tells nothing");
+    assert_eq!(position.accept(&mut vec![record(4)], false), Some(at));
+    assert_eq!(position.accept(&mut vec![record(5)], false), None);
     position.next_start(arrival(5));
-    assert_eq!(position.accept(&mut vec![record(5)]), None);
+    assert_eq!(position.accept(&mut vec![record(5)], false), None);
+}
+
+#[test]
+fn a_position_that_retention_has_passed_is_told_when_nothing_more_can_come() {
+    let at = RecordPosition { sequence_number: number(20), sub_sequence_number: 0 };
+    let mut position = ReadPosition::new(StartPosition::After(at.clone()));
+    position.next_start(arrival(5));
+    assert_eq!(position.accept(&mut vec![], true), Some(at));
+    position.next_start(arrival(5));
+    assert_eq!(position.accept(&mut vec![record(2)], true), None, "it is there");
+}
+
+#[test]
+fn a_position_that_retention_has_passed_is_told_behind_a_place_that_the_service_named() {
+    let at = RecordPosition { sequence_number: number(20), sub_sequence_number: 0 };
+    let mut position = ReadPosition::new(StartPosition::After(at.clone()));
+    position.next_start(arrival(5));
+    position.continue_after(number(45));
+    position.next_start(arrival(5));
+    assert_eq!(position.accept(&mut vec![record(5)], false), Some(at));
+    position.continue_after(number(55));
+    position.next_start(arrival(5));
+    assert_eq!(position.accept(&mut vec![record(7)], false), None, "nothing was missing before that place");
 }
 
 #[test]
@@ -203,6 +226,6 @@ fn a_place_named_before_the_record_that_may_be_processed_in_part_has_come_does_n
     position.next_start(arrival(5));
     position.continue_after(number(20));
     let mut records = vec![record(2), record(3)];
-    assert_eq!(position.accept(&mut records), None);
+    assert_eq!(position.accept(&mut records, false), None);
     assert_eq!(records.len(), 2);
 }

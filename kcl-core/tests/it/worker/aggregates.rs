@@ -11,7 +11,7 @@ use kcl_core::{Checkpointing, WorkerSettings};
 
 use kcl_core::stream::{FanOutConsumer, FanOutSettings, Retrieval};
 use kcl_core::testing::DeliveryOracle;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::fleet::{AsyncScript, Fleet, Scripted, secs, shard_id};
 
@@ -151,4 +151,39 @@ async fn an_aggregate_of_very_many_records_comes_in_several_batches() {
     assert_eq!(fleet.assert_good(), 0);
     assert_eq!(fleet.count_events("records: 10000,"), 2);
     assert_eq!(fleet.count_events("records: 5000,"), 1);
+}
+
+/// Takes five seconds for a batch.
+struct Leisurely {
+    oracle: Arc<DeliveryOracle>,
+}
+
+#[async_trait]
+impl AsyncScript for Leisurely {
+    async fn run(&mut self, batch: &RecordBatch, _: &Checkpointer) -> Result<(), ProcessorError> {
+        sleep(secs(5)).await;
+        for record in &batch.records {
+            self.oracle.deliver(&batch.shard, record);
+        }
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_waits_for_the_batch_in_hand_and_not_for_the_rest_of_its_aggregate() {
+    let mut fleet = Fleet::new(1);
+    put_aggregate(&fleet, &vec!["x"; 100_000], b"");
+    let oracle = Arc::clone(&fleet.oracle);
+    let factory = move |_: &ShardKey| Scripted {
+        process: Leisurely { oracle: Arc::clone(&oracle) },
+        calls: Arc::default(),
+    };
+    fleet.start_with("a", fleet.settings("a"), fleet.ports(), factory);
+    fleet.until("the first batch is processed", || fleet.count_events("BatchProcessed") == 1).await;
+    let asked_at = Instant::now();
+    fleet.stop("a").await;
+    assert!(asked_at.elapsed() < secs(6), "{:?} for the batch in hand", asked_at.elapsed());
+    fleet.start("b");
+    fleet.drain().await;
+    assert_eq!(fleet.assert_good(), 0);
 }

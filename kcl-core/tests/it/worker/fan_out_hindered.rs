@@ -40,6 +40,24 @@ async fn latest_skips_nothing_while_the_consumer_cannot_be_looked_up() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn latest_skips_nothing_while_the_consumer_is_being_registered() {
+    let mut fleet = Fleet::new(1);
+    let fan_out = MemoryFanOutSettings { consumer_transition: secs(20), ..MemoryFanOutSettings::default() };
+    fleet.kinesis = Arc::new(MemoryKinesis::new(MemoryKinesisSettings { fan_out, ..Default::default() }));
+    fleet.kinesis.create_stream(&fleet.stream, 1).unwrap();
+    // With this setting a worker does not wait for its consumer before it begins with shards.
+    let fan_out = FanOutSettings { fall_back_to_polling_after: Some(secs(60)), ..by_name() };
+    let settings =
+        WorkerSettings { initial_position: InitialPosition::Latest, ..settings(&fleet, "a", fan_out) };
+    fleet.start_with("a", settings, fleet.ports(), fleet.recorder());
+    fleet.until("the consumer is registered", || fleet.count_events("ConsumerRegistered") == 1).await;
+    sleep(secs(5)).await;
+    fleet.put(10);
+    fleet.drain().await;
+    assert_eq!(fleet.count_events("FellBackToPolling"), 0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn shards_are_polled_when_the_consumer_given_by_its_arn_is_gone() {
     let mut fleet = Fleet::new(2);
     let stream = fleet.kinesis.describe_stream(&fleet.stream).await.unwrap().arn;

@@ -10,6 +10,7 @@ use kcl_core::testing::{Fault, LeaseCall};
 use kcl_core::{ErrorKind, WorkerSettings};
 use tokio::time::sleep;
 
+use super::fan_out::{by_name, settings};
 use super::fleet::{Fleet, faulty_kinesis, faulty_leases, secs, shard_id};
 
 #[tokio::test(start_paused = true)]
@@ -87,6 +88,39 @@ async fn records_that_retention_took_are_reported() {
         ["Started", "LeaseTaken", "BatchProcessed", "Checkpointed"].iter().all(|known| !e.contains(known))
     });
     assert!(telling, "{:#?}", &events[from..]);
+}
+
+/// A fleet whose checkpoint, and all that came after it, retention has taken.
+async fn trimmed() -> Fleet {
+    let mut fleet = Fleet::new(1);
+    fleet.consume_ten().await;
+    fleet.put(10);
+    sleep(secs(10)).await;
+    fleet.kinesis.trim(&fleet.stream, fleet.kinesis.now()).unwrap();
+    fleet
+}
+
+#[tokio::test(start_paused = true)]
+async fn records_that_retention_took_at_the_end_of_a_shard_are_reported() {
+    for by_fan_out in [false, true] {
+        let mut fleet = trimmed().await;
+        fleet.split(&shard_id(0));
+        let settings = if by_fan_out { settings(&fleet, "a", by_name()) } else { fleet.settings("a") };
+        fleet.start_with("a", settings, fleet.ports(), fleet.recorder());
+        fleet.until("the shard is finished", || fleet.count_events("ShardEnded") == 1).await;
+        assert_eq!(fleet.count_events("PositionTrimmed"), 1, "by fan-out: {by_fan_out}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn records_that_retention_took_before_a_lull_are_reported_when_it_ends() {
+    let mut fleet = trimmed().await;
+    fleet.start_with("a", settings(&fleet, "a", by_name()), fleet.ports(), fleet.recorder());
+    // A subscription lasts five minutes, and the next one begins where the service says that this one has come.
+    sleep(secs(400)).await;
+    fleet.put(10);
+    fleet.until("what came later is read", || fleet.oracle.outstanding() == 10).await;
+    assert_eq!(fleet.count_events("PositionTrimmed"), 1);
 }
 
 #[tokio::test(start_paused = true)]

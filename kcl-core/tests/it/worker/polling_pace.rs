@@ -76,6 +76,20 @@ async fn after_a_large_read_the_next_one_waits_until_the_service_allows_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn keys_count_against_what_the_service_allows_as_data_does() {
+    let mut fleet = Fleet::new(1);
+    let key = "k".repeat(250);
+    for _ in 0..30_000 {
+        let put = fleet.kinesis.put_record(&fleet.stream, &key, None, Bytes::new()).unwrap();
+        fleet.oracle.put(&key, &put.shard_id, &put.sequence_number);
+    }
+    fleet.start("a");
+    fleet.drain().await;
+    assert_eq!(fleet.count_events("ReadFailed"), 0, "the service throttles whoever comes too soon");
+    assert_eq!(fleet.assert_good(), 0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_reader_near_the_tip_reads_at_leisure_if_the_settings_say_so() {
     let mut fleet = Fleet::new(1);
     let polling = PollingSettings {
