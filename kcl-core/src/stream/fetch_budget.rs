@@ -21,8 +21,8 @@ const FLOORS_MIN: usize = 1_024;
 /// How many bytes of records all shards of a worker together may hold that their processors have not finished.
 ///
 /// One half is common: whoever needs it takes it, but a shard that holds some takes more only while as much is left for
-/// others. So of n shards whose processors are slow none holds more than all others may have together, and one part in n + 1
-/// stays. The other half is divided evenly into floors, one for each shard, so that none is ever without.
+/// others. So a shard whose processor is slow leaves some half of what it finds, as does the next one, and a dozen of them may
+/// leave nothing. The other half is divided evenly into floors, one for each shard, so that none is ever without.
 ///
 /// Invariant: up to 1,024 shards hold no more than the budget, but for records that turn out larger than the reader of a
 /// page had reason to expect. Of more shards, those that fill their floors while others are still to join may hold

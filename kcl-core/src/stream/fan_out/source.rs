@@ -49,6 +49,9 @@ pub(in crate::stream) struct FanOutSource {
 struct Open {
     subscription: Box<dyn Subscription>,
     opened_at: Instant,
+    /// What there was no room for of the last event. It is beside the budget, so it is kept no longer than a subscription may
+    /// be left unread.
+    rest: Option<SubscriptionEvent>,
 }
 
 impl Open {
@@ -59,6 +62,9 @@ impl Open {
         silence_max: Duration,
         room: &mut Room,
     ) -> Result<Option<SubscriptionEvent>> {
+        if let Some(rest) = self.rest.take() {
+            return Ok(Some(rest));
+        }
         let mut event = pin!(timeout(silence_max, self.subscription.next_event()));
         let event = if let Some(event) = event.as_mut().now_or_never() {
             event
@@ -106,6 +112,8 @@ impl FanOutSource {
     /// The next event as a batch; `None` if there is none yet.
     async fn read(&mut self, mut room: Room) -> Result<Option<SourceBatch>> {
         if self.open.is_none() {
+            // It may take long, and there will be room for an event when there is one.
+            room.give_back_common();
             self.schedule.wait().await;
             self.subscribe().await?;
         }
@@ -145,7 +153,7 @@ impl FanOutSource {
         match within(SUBSCRIBE_TIMEOUT, "SubscribeToShard", call).await {
             Ok(subscription) => {
                 self.schedule.note_opened(opened_at);
-                self.open = Some(Open { subscription, opened_at });
+                self.open = Some(Open { subscription, opened_at, rest: None });
                 Ok(())
             }
             // The shard, or a consumer that was deregistered?
@@ -167,18 +175,25 @@ impl FanOutSource {
         self.open = None;
     }
 
-    fn accept(&mut self, event: SubscriptionEvent, mut room: Room) -> SourceBatch {
-        let SubscriptionEvent { mut records, continuation, millis_behind_latest, is_shard_end, children } =
-            event;
-        self.accept_new(&mut records, is_shard_end);
-        let fits = self.keep_what_fits(&mut records, &mut room);
-        if fits && let Some(number) = continuation {
+    fn accept(&mut self, mut event: SubscriptionEvent, mut room: Room) -> SourceBatch {
+        self.accept_new(&mut event.records, event.is_shard_end);
+        let rest = self.split_off_rest(&mut event.records, &mut room);
+        if !rest.is_empty() {
+            let records = std::mem::replace(&mut event.records, rest);
+            let millis_behind_latest = event.millis_behind_latest;
+            if let Some(open) = &mut self.open {
+                open.rest = Some(event);
+            }
+            return SourceBatch { records, millis_behind_latest, shard_end: None, room: Some(room) };
+        }
+        let SubscriptionEvent { records, continuation, millis_behind_latest, is_shard_end, children } = event;
+        if let Some(number) = continuation {
             self.position.continue_after(number);
         }
         if records.is_empty() && millis_behind_latest == 0 {
             self.position.note_tip(self.kinesis.now());
         }
-        let shard_end = (fits && is_shard_end).then_some(children);
+        let shard_end = is_shard_end.then_some(children);
         SourceBatch { records, millis_behind_latest, shard_end, room: Some(room) }
     }
 
@@ -189,15 +204,15 @@ impl FanOutSource {
         }
     }
 
-    /// Fits the room to the records or, if the budget does not allow it, the records to the room: at least one stays. False
-    /// if some had to go: they are asked for again.
-    fn keep_what_fits(&mut self, records: &mut Vec<Record>, room: &mut Room) -> bool {
+    /// Fits the room to the records or, if the budget does not allow it, the records to the room: at least one stays. Returns
+    /// the others: read once there is room for them, or asked for again.
+    fn split_off_rest(&mut self, records: &mut Vec<Record>, room: &mut Room) -> Vec<Record> {
         let bytes = records.iter().map(held_bytes).sum::<usize>();
         self.event_bytes = bytes.max(self.event_bytes / 8 * 7).max(EVENT_BYTES_MIN);
         room.try_grow(bytes);
         if bytes <= room.bytes() {
             room.shrink(bytes);
-            return true;
+            return Vec::new();
         }
         let mut kept_bytes = 0;
         let fits = records.iter().take_while(|record| {
@@ -205,16 +220,12 @@ impl FanOutSource {
             kept_bytes <= room.bytes()
         });
         let kept = fits.count().max(1);
-        if kept == records.len() {
-            return true;
-        }
-        records.truncate(kept);
-        records.shrink_to_fit();
-        if let Some(last) = records.last() {
+        let rest = records.split_off(kept);
+        if let (false, Some(last)) = (rest.is_empty(), records.last()) {
             self.position.set_last(last);
         }
-        self.close();
-        false
+        records.shrink_to_fit();
+        rest
     }
 
     /// Waits for room. A subscription that would be left unread for long is given up.

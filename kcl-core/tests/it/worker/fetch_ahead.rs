@@ -17,17 +17,17 @@ use super::fleet::{AsyncScript, Fleet, Scripted, faulty_kinesis, secs, shard_id}
 
 const MIB: usize = 1024 * 1024;
 
-/// A processor that holds one shard up until it is let go.
+/// A processor that holds the first shards up until they are let go.
 struct Gate {
     oracle: Arc<DeliveryOracle>,
-    shard: ShardId,
+    held: usize,
     is_shut: Arc<AtomicBool>,
 }
 
 #[async_trait]
 impl AsyncScript for Gate {
     async fn run(&mut self, batch: &RecordBatch, _: &Checkpointer) -> Result<(), ProcessorError> {
-        while batch.shard.shard_id == self.shard && self.is_shut.load(Ordering::Relaxed) {
+        while batch.shard.shard_id < shard_id(self.held) && self.is_shut.load(Ordering::Relaxed) {
             sleep(secs(1)).await;
         }
         for record in &batch.records {
@@ -37,10 +37,15 @@ impl AsyncScript for Gate {
     }
 }
 
-fn gate(fleet: &Fleet, is_shut: &Arc<AtomicBool>) -> impl Fn(&ShardKey) -> Scripted<Gate> + use<> {
+/// Processors of which those of the first `held` shards hang.
+fn gate(
+    fleet: &Fleet,
+    held: usize,
+    is_shut: &Arc<AtomicBool>,
+) -> impl Fn(&ShardKey) -> Scripted<Gate> + use<> {
     let (oracle, is_shut) = (Arc::clone(&fleet.oracle), Arc::clone(is_shut));
     move |_| Scripted {
-        process: Gate { oracle: Arc::clone(&oracle), shard: shard_id(0), is_shut: Arc::clone(&is_shut) },
+        process: Gate { oracle: Arc::clone(&oracle), held, is_shut: Arc::clone(&is_shut) },
         calls: Arc::default(),
     }
 }
@@ -71,7 +76,7 @@ async fn a_shard_whose_processor_hangs_keeps_no_other_from_being_read() {
         let mut fleet = Fleet::new(4);
         let is_shut = Arc::new(AtomicBool::new(true));
         let settings = WorkerSettings { retrieval, fetch_bytes_max: 4 * MIB, ..fleet.settings("a") };
-        let factory = gate(&fleet, &is_shut);
+        let factory = gate(&fleet, 1, &is_shut);
         fleet.start_with("a", settings, fleet.ports(), factory);
         for _ in 0..40 {
             put_large(&mut fleet, 4, 10);
@@ -96,7 +101,7 @@ async fn a_processor_that_hangs_stops_the_reading_of_its_shard() {
         }
         Fault::None
     });
-    let factory = gate(&fleet, &is_shut);
+    let factory = gate(&fleet, 1, &is_shut);
     fleet.start_with("a", fleet.settings("a"), ports, factory);
     for _ in 0..300 {
         fleet.put(20);
@@ -159,7 +164,7 @@ async fn a_subscription_that_would_be_left_unread_is_given_up_and_resumed() {
     });
     let [_, retrieval] = both_ways();
     let settings = WorkerSettings { retrieval, ..fleet.settings("a") };
-    let factory = gate(&fleet, &is_shut);
+    let factory = gate(&fleet, 1, &is_shut);
     fleet.start_with("a", settings, ports, factory);
     for _ in 0..200 {
         fleet.put(20);
@@ -180,7 +185,7 @@ async fn a_busy_shard_keeps_up_next_to_one_whose_processor_hangs() {
         let mut fleet = Fleet::new(2);
         let is_shut = Arc::new(AtomicBool::new(true));
         let settings = WorkerSettings { retrieval, fetch_bytes_max: 64 * MIB, ..fleet.settings("a") };
-        let factory = gate(&fleet, &is_shut);
+        let factory = gate(&fleet, 1, &is_shut);
         fleet.start_with("a", settings, fleet.ports(), factory);
         let backlog = Bytes::from(vec![b'.'; 100_000]);
         for _ in 0..4_000 {
@@ -199,4 +204,34 @@ async fn a_busy_shard_keeps_up_next_to_one_whose_processor_hangs() {
         let outstanding = fleet.oracle.outstanding();
         assert!(outstanding < 3_000, "{outstanding} records behind");
     }
+}
+
+/// Those that hang have all of the common half.
+#[tokio::test(start_paused = true)]
+async fn a_busy_subscription_keeps_up_next_to_many_shards_whose_processors_hang() {
+    const SHARDS: u32 = 30;
+    let mut fleet = Fleet::new(SHARDS as usize);
+    let is_shut = Arc::new(AtomicBool::new(true));
+    let [_, retrieval] = both_ways();
+    let settings = WorkerSettings { retrieval, fetch_bytes_max: 64 * MIB, ..fleet.settings("a") };
+    let factory = gate(&fleet, SHARDS as usize - 1, &is_shut);
+    fleet.start_with("a", settings, fleet.ports(), factory);
+    let backlog = Bytes::from(vec![b'.'; 100_000]);
+    for shard in 0..SHARDS - 1 {
+        let hash_key = (u128::MAX / u128::from(SHARDS)) * u128::from(shard) + 1;
+        for _ in 0..100 {
+            fleet.kinesis.put_record(&fleet.stream, "backlog", Some(hash_key), backlog.clone()).unwrap();
+        }
+    }
+    sleep(secs(100)).await;
+    let data = Bytes::from(vec![b'.'; 1_000]);
+    for _ in 0..20 {
+        for _ in 0..1_000 {
+            let put = fleet.kinesis.put_record(&fleet.stream, "busy", Some(u128::MAX), data.clone()).unwrap();
+            fleet.oracle.put("busy", &put.shard_id, &put.sequence_number);
+        }
+        sleep(secs(1)).await;
+    }
+    let outstanding = fleet.oracle.outstanding();
+    assert!(outstanding < 3_000, "{outstanding} records behind");
 }
