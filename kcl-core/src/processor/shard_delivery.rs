@@ -59,11 +59,11 @@ impl ShardDelivery {
     }
 
     /// Goes on with calls that do not wait to be awaited, until the failure policy stops the worker. Dropping the future
-    /// loses nothing.
+    /// loses nothing. In a box, so that a shard without lanes does not carry their state.
     pub(crate) async fn go_on(&mut self) -> Error {
         match self {
             Self::Batches(_) => pending().await,
-            Self::Lanes(runner) => runner.go_on().await,
+            Self::Lanes(runner) => Box::pin(runner.go_on()).await,
         }
     }
 

@@ -1,15 +1,17 @@
 //! Handlers that fail, panic or hang on some records of a shard while others go on.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use kcl_core::WorkerSettings;
+use kcl_core::lease::LeaseChange;
 use kcl_core::model::{Checkpoint, Record};
-use kcl_core::processor::{CallDeadlines, FailurePolicy, WhenExhausted};
+use kcl_core::processor::{CallDeadlines, FailurePolicy, WhenExhausted, for_each_record};
+use kcl_core::testing::{Fault, LeaseCall};
 use tokio::time::{Instant, sleep};
 
-use super::fleet::{Fleet, secs, shard_id};
+use super::fleet::{Fleet, faulty_leases, secs, shard_id};
 use super::lane_script::{Does, Script, is_key_3, takes_ms};
 
 fn fails_on_key_3(record: &Record) -> Does {
@@ -147,11 +149,20 @@ async fn a_call_that_does_not_return_is_reported_and_given_up_with_its_shard_at_
     let call_deadlines =
         CallDeadlines { process_records: Some(Duration::from_secs(90)), ..CallDeadlines::default() };
     let settings = WorkerSettings { call_deadlines, ..fleet.settings("a") };
-    fleet.start_with("a", settings, fleet.ports(), script.lanes(8));
+    let (running_at_release, calls_of) = (Arc::new(Mutex::new(Vec::new())), script.clone());
+    let log = Arc::clone(&running_at_release);
+    let ports = faulty_leases(&fleet, move |call| {
+        if let LeaseCall::Update(_, LeaseChange::Release) = call {
+            log.lock().unwrap().push(calls_of.running());
+        }
+        Fault::None
+    });
+    fleet.start_with("a", settings, ports, script.lanes(8));
     sleep(secs(80)).await;
     assert_eq!((fleet.count_events("ProcessorBusy"), script.handled()), (2, 190));
     fleet.drain().await;
     assert_eq!(fleet.count_events("ProcessorOverran"), 1);
+    assert_eq!(*running_at_release.lock().unwrap(), [0], "no call runs on when the shard is released");
     assert_eq!(calls.load(Ordering::Relaxed), 1 + 10, "its lane was not gone on with before");
 }
 
@@ -171,10 +182,24 @@ async fn calls_end_when_the_lease_is_lost_or_the_grace_of_a_shutdown_is_over() {
         } else {
             let row = fleet.row(&shard_id(0)).await;
             let by = kcl_core::model::WorkerId::new("thief").unwrap();
-            fleet.leases.update(&row, &kcl_core::lease::LeaseChange::Take { by }).await.unwrap();
+            fleet.leases.update(&row, &LeaseChange::Take { by }).await.unwrap();
             fleet.until("no call runs", || script.running() == 0).await;
         }
         assert_eq!(script.running(), 0);
         assert!(began.elapsed() < secs(10), "{:?}", began.elapsed());
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_closure_that_panics_before_there_is_a_future_fails_its_record_alone() {
+    let mut fleet = Fleet::new(1);
+    let checkpoint = fleet.put_one();
+    let calls = Arc::new(AtomicUsize::new(0));
+    let handler = for_each_record(move |_: Record| {
+        assert!(calls.fetch_add(1, Ordering::Relaxed) > 0, "not at first");
+        async { Ok(()) }
+    });
+    fleet.start_with("a", fleet.settings("a"), fleet.ports(), handler.concurrency(8));
+    fleet.until_rows("it is handled", |rows| rows.iter().any(|row| row.checkpoint == checkpoint)).await;
+    assert_eq!((fleet.count_events("ProcessorFailed"), fleet.count_events("ShardFailed")), (1, 0));
 }
