@@ -9,9 +9,6 @@ use super::fact::What;
 use super::link::Link;
 use super::names::{RecordNo, ShardNo};
 
-/// One batch in so many is committed in two steps.
-const PREPARED_SHARE: u64 = 3;
-
 /// The simulated user's processor: takes its time, fails now and then, and tells the world what it has finished with.
 #[derive(Debug)]
 pub(super) struct Recorder {
@@ -42,20 +39,10 @@ impl RecordProcessor for Recorder {
         Ok(())
     }
 
-    async fn process_records(
-        &mut self,
-        batch: &RecordBatch,
-        checkpointer: &Checkpointer,
-    ) -> Result<(), ProcessorError> {
+    async fn process_records(&mut self, batch: &RecordBatch, _: &Checkpointer) -> Result<(), ProcessorError> {
         if self.link.processor_fails() {
             return Err("the processor was made to fail".into());
         }
-        let prepared = match batch.records.last() {
-            Some(last) if number_of(last).0 % PREPARED_SHARE == 0 => {
-                Some(checkpointer.prepare(&last.position, last.data.clone()).await?)
-            }
-            _ => None,
-        };
         // In two parts, so that a batch can be dropped in its middle.
         let time = self.link.processing_time() / 2;
         let (first, second) = batch.records.split_at(batch.records.len() / 2);
@@ -63,10 +50,6 @@ impl RecordProcessor for Recorder {
         self.deliver(first);
         sleep(time).await;
         self.deliver(second);
-        if let Some(prepared) = prepared {
-            // Once delivered a batch does not fail any more: the framework commits it, too.
-            let _failed = prepared.commit().await;
-        }
         Ok(())
     }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 use kcl_core::lease::Lease;
 use kcl_core::model::{InitialPosition, StreamId, WorkerId};
 use kcl_core::stream::{FanOutConsumer, FanOutSettings, Retrieval};
-use kcl_core::{Checkpointing, PlantedFault, Result, WorkerSettings};
+use kcl_core::{PlantedFault, Result, WorkerSettings};
 
 use super::class::Class;
 use super::fact::{Service, What};
@@ -41,9 +41,6 @@ const PUT_MAX: usize = 12;
 
 /// The time between two scans of the table by one worker.
 const LEASE_SCAN_INTERVAL: Duration = Duration::from_millis(500);
-
-/// The time between two commits, where a fleet commits at intervals: some batches go into it.
-const COMMIT_INTERVAL: Duration = Duration::from_secs(2);
 
 /// How long a shard cannot be subscribed to before it is polled, where a fleet reads by fan-out and may fall back.
 const FALL_BACK_AFTER: Duration = Duration::from_secs(10);
@@ -153,13 +150,7 @@ impl<'a> Simulation<'a> {
             }
             _ => Retrieval::Polling,
         };
-        // Not drawn, so that a seed's other choices are those that it has without it.
-        let checkpointing = match scenario.seed % 2 {
-            0 => Checkpointing::AfterEachBatch,
-            _ => Checkpointing::Every(COMMIT_INTERVAL),
-        };
         let settings = WorkerSettings {
-            checkpointing,
             retrieval,
             failover_time,
             lease_scan_interval: LEASE_SCAN_INTERVAL,

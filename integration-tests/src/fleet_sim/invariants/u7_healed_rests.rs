@@ -18,9 +18,7 @@ impl Invariant for HealedRests {
                 // Rows that are of no use any more still go.
                 let stays = matches!(
                     write.action,
-                    Action::Change(
-                        LeaseChange::Renew | LeaseChange::Checkpoint { .. } | LeaseChange::Prepare { .. }
-                    ) | Action::Delete
+                    Action::Change(LeaseChange::Renew | LeaseChange::Checkpoint { .. }) | Action::Delete
                 );
                 if !stays {
                     return Err(Violation::new("U7", "a lease moved although the fleet was balanced"));
