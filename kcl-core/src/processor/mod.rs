@@ -7,10 +7,15 @@
 mod call_watch;
 mod checkpointer;
 mod delivery;
+mod failure;
 mod record_handler;
 mod record_processor;
 
 pub use checkpointer::Checkpointer;
 pub(crate) use delivery::{Delivered, Delivery};
+pub use failure::{
+    FailedBatch, FailureCondition, JSON_LINES_FILE_BYTES_MAX, JsonLinesFile, OnFailureDestination, Sent,
+    SpillToFile,
+};
 pub use record_handler::{RecordHandler, for_each_record};
 pub use record_processor::{ProcessorError, ProcessorFactory, RecordBatch, RecordProcessor, ShardStart};
