@@ -13,6 +13,8 @@ mod record_processor;
 
 pub use checkpointer::Checkpointer;
 pub(crate) use delivery::{Delivered, Delivery};
+#[cfg(feature = "sqs")]
+pub(crate) use failure::md5_uuid;
 pub use failure::{
     FailedBatch, FailureCondition, JSON_LINES_FILE_BYTES_MAX, JsonLinesFile, OnFailureDestination, Sent,
     SpillToFile,

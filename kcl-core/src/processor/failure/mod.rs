@@ -11,6 +11,8 @@ mod json_lines;
 mod spill_to_file;
 
 pub use destination::{OnFailureDestination, Sent};
+#[cfg(feature = "sqs")]
+pub(crate) use failed_batch::md5_uuid;
 pub use failed_batch::{FailedBatch, FailureCondition};
 pub use json_lines::{JSON_LINES_FILE_BYTES_MAX, JsonLinesFile};
 pub use spill_to_file::SpillToFile;
