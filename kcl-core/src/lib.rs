@@ -52,6 +52,7 @@
 //! # Features
 //!
 //! * `aws` (default): the adapters to Amazon Kinesis and DynamoDB. Without it there is no SDK in the tree.
+//! * `sqs`: an SQS queue as the on-failure destination. Brings `aws`.
 //! * `testing`: conformance suites for the ports, wrappers that inject faults, an oracle that judges deliveries.
 
 pub mod aggregation;

@@ -103,6 +103,12 @@ impl Backend {
         &self.dynamodb
     }
 
+    /// A bare client of Kinesis, for adapters that take one.
+    pub(crate) fn kinesis_client(&self) -> aws_sdk_kinesis::Client {
+        let config = aws_sdk_kinesis::config::Builder::from(&self.config).endpoint_url(&self.kinesis_url);
+        aws_sdk_kinesis::Client::from_conf(config.build())
+    }
+
     /// What a child process needs in its environment to talk to this backend.
     pub(crate) fn environment(&self) -> Vec<(&'static str, String)> {
         let mut variables = vec![

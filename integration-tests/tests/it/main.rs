@@ -7,6 +7,7 @@ mod backend;
 mod canned;
 mod conformance;
 mod consume;
+mod destinations;
 mod fleet;
 mod fleet_sim;
 mod harness;

@@ -61,6 +61,30 @@ pub fn dynamodb_client(config: impl Into<aws_sdk_dynamodb::config::Builder>) -> 
     aws_sdk_dynamodb::Client::from_conf(config.build())
 }
 
+/// How long SQS may take to begin an answer.
+#[cfg(feature = "sqs")]
+pub const SQS_READ_TIMEOUT: Duration = Duration::from_secs(8);
+
+/// How long an SQS call may take in all: enough to send the 1 MiB of a message on a slow line.
+#[cfg(feature = "sqs")]
+pub const SQS_OPERATION_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// An SQS client with retries off, and with time-outs where `config` sets none.
+///
+/// `config` is an SDK configuration such as `&aws_config::SdkConfig`, or an SQS `config::Builder`.
+/// [`SqsDestination`](super::SqsDestination) does the same to any client it is given.
+#[cfg(feature = "sqs")]
+pub fn sqs_client(config: impl Into<aws_sdk_sqs::config::Builder>) -> aws_sdk_sqs::Client {
+    let config = config.into().build();
+    let timeouts = complete(config.timeout_config(), SQS_READ_TIMEOUT, SQS_OPERATION_TIMEOUT);
+    let config = config
+        .to_builder()
+        .behavior_version(BehaviorVersion::v2026_01_12())
+        .retry_config(RetryConfig::disabled())
+        .timeout_config(timeouts);
+    aws_sdk_sqs::Client::from_conf(config.build())
+}
+
 /// Everything that a [`Worker`](crate::worker::Worker) of `stream` needs, with its leases in the DynamoDB table
 /// `lease_table`, which is created on first use.
 ///

@@ -195,7 +195,7 @@ fn broken_stream(error: &dyn StdError) -> Diagnosis {
     }
 }
 
-/// What a code of the service asks of us. The codes are those of the Kinesis and DynamoDB API references, and of the
+/// What a code of the service asks of us. The codes are those of the Kinesis, DynamoDB and SQS API references, and of the
 /// errors common to all services.
 fn meaning(code: &str, status: u16) -> (ErrorKind, &'static str) {
     match code {
@@ -208,7 +208,8 @@ fn meaning(code: &str, status: u16) -> (ErrorKind, &'static str) {
         | "RequestThrottled"
         | "RequestThrottledException"
         | "TooManyRequestsException"
-        | "KMSThrottlingException" => (
+        | "KMSThrottlingException"
+        | "KMS.ThrottlingException" => (
             ErrorKind::Throttled,
             "Call less often, share the stream with fewer consumers, or raise the limit.",
         ),
@@ -217,7 +218,7 @@ fn meaning(code: &str, status: u16) -> (ErrorKind, &'static str) {
             "Another subscription holds the shard, or the stream, consumer or table is being created or changed: wait.",
         ),
         "ExpiredIteratorException" => (ErrorKind::IteratorExpired, "Get a new iterator."),
-        "ResourceNotFoundException" => {
+        "ResourceNotFoundException" | "AWS.SimpleQueueService.NonExistentQueue" | "QueueDoesNotExist" => {
             (ErrorKind::NotFound, "Check the name, the account of the credentials, and the region.")
         }
         "AccessDeniedException" | "AccessDenied" | "UnauthorizedOperation" | "NotAuthorized" => {
@@ -238,10 +239,9 @@ fn meaning(code: &str, status: u16) -> (ErrorKind, &'static str) {
             ErrorKind::Refused,
             "Check that the credentials are valid for this account and region, and that the clock is right.",
         ),
-        _ if code.starts_with("KMS") => (
-            ErrorKind::Refused,
-            "Check that the stream's KMS key is enabled and that the credentials may use it.",
-        ),
+        _ if code.starts_with("KMS") => {
+            (ErrorKind::Refused, "Check that the KMS key is enabled and that the credentials may use it.")
+        }
         "InternalFailure"
         | "InternalServerError"
         | "InternalFailureException"

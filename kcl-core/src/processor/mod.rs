@@ -25,8 +25,11 @@ pub use checkpoint_out_of_range::CheckpointOutOfRange;
 pub use checkpointer::Checkpointer;
 pub(crate) use delivery::{BatchInHand, Delivered, Delivery};
 pub(crate) use failure::LastResort;
+#[cfg(feature = "sqs")]
+pub(crate) use failure::md5_uuid;
 pub use failure::{
-    FailedAt, FailedBatch, FailureCondition, FailurePolicy, OnFailureDestination, Sent, WhenExhausted,
+    FailedAt, FailedBatch, FailureCondition, FailurePolicy, JSON_LINES_FILE_BYTES_MAX, JsonLinesFile,
+    OnFailureDestination, Sent, SpillToFile, WhenExhausted,
 };
 pub use prepared_checkpoint::PreparedCheckpoint;
 pub use processor_factory::{Lanes, Processor, ProcessorFactory};

@@ -292,7 +292,7 @@ impl World {
     /// Everything promised was delivered, and every open shard is read on.
     pub(super) fn assert_complete(&self) {
         for shard in 0..self.shards.len() {
-            assert_eq!(self.outstanding(shard), [], "of shard {shard}: {:#?}", self.table);
+            assert_eq!(self.outstanding(shard), Vec::<Tick>::new(), "of shard {shard}: {:#?}", self.table);
         }
         for shard in self.open() {
             assert!(self.row(shard).is_some_and(|row| !row.is_finished()), "{shard}: {:#?}", self.table);
