@@ -52,6 +52,10 @@ impl SqsDestination {
         self
     }
 
+    #[expect(
+        clippy::case_sensitive_file_extension_comparisons,
+        reason = "no file, and the service tells case"
+    )]
     fn is_fifo(&self) -> bool {
         self.queue_url.ends_with(".fifo")
     }

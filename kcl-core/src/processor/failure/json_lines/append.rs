@@ -178,3 +178,20 @@ fn sync_directory(directory: &Path) -> io::Result<()> {
     let here = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
     File::open(here)?.sync_all()
 }
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_was_moved_or_replaced_is_not_at_its_path() {
+        let path = std::env::temp_dir().join(format!("kcl-append-{}", std::process::id()));
+        let file = open(&path).unwrap();
+        assert!(is_at(&file, &path).unwrap());
+        fs::remove_file(&path).unwrap();
+        assert!(!is_at(&file, &path).unwrap());
+        let _replaced = open(&path).unwrap();
+        assert!(!is_at(&file, &path).unwrap());
+        fs::remove_file(&path).unwrap();
+    }
+}

@@ -113,19 +113,21 @@ async fn files_and_directories_are_private() {
 
 #[tokio::test]
 async fn a_full_file_is_followed_by_another_and_kept() {
-    let place = Place::new("rotation");
     let line = batch(1).to_json().unwrap().len() as u64 + 1;
-    // Room for two lines to the byte.
-    let destination = place.destination().with_file_bytes_max(2 * line);
-    for number in 1..=5 {
-        send(&destination, number).await;
+    // Room for two lines to the byte, and for three but for a byte.
+    for bytes in [2 * line, 3 * line - 1] {
+        let place = Place::new(&format!("rotation-{bytes}"));
+        let destination = place.destination().with_file_bytes_max(bytes);
+        for number in 1..=5 {
+            send(&destination, number).await;
+        }
+        let expected = [1_700_000_000_000_u64, 1_700_000_000_001, 1_700_000_000_002]
+            .map(|number| format!("host_1_example.{number}.jsonl"));
+        assert_eq!(place.names(), expected);
+        let lines: Vec<usize> = place.names().iter().map(|name| place.text(name).lines().count()).collect();
+        assert_eq!(lines, [2, 2, 1]);
+        assert_eq!(place.batches(), [1, 2, 3, 4, 5].map(batch));
     }
-    let expected = [1_700_000_000_000_u64, 1_700_000_000_001, 1_700_000_000_002]
-        .map(|number| format!("host_1_example.{number}.jsonl"));
-    assert_eq!(place.names(), expected);
-    let lines: Vec<usize> = place.names().iter().map(|name| place.text(name).lines().count()).collect();
-    assert_eq!(lines, [2, 2, 1]);
-    assert_eq!(place.batches(), [1, 2, 3, 4, 5].map(batch));
 }
 
 #[tokio::test]
