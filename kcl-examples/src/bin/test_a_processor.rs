@@ -49,7 +49,6 @@ impl RecordProcessor for AddAmounts {
 }
 
 fn main() {
-    let _unused = |sums| AddAmounts { sums };
     println!("this example is in its tests: cargo test -p kcl-examples --bin test_a_processor");
 }
 
