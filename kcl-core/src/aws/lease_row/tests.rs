@@ -128,8 +128,8 @@ fn what_later_versions_of_the_java_kcl_add_does_not_disturb() {
     assert_eq!(rows().decode(&item).unwrap(), Some(lease));
 }
 
-fn pending(checkpoint: Checkpoint, state: &'static [u8]) -> Option<PendingCheckpoint> {
-    Some(PendingCheckpoint { checkpoint, application_state: Bytes::from_static(state) })
+fn pending(checkpoint: Checkpoint, state: &'static [u8]) -> PendingCheckpoint {
+    PendingCheckpoint { checkpoint, application_state: Bytes::from_static(state) }
 }
 
 /// As `DynamoDBLeaseSerializer` writes it: the state is binary, and absent if there is none.
@@ -139,7 +139,7 @@ fn a_row_with_a_prepared_checkpoint() {
     let state = AttributeValue::B(vec![0, 159, 255].into());
     let [position, sub_sequence_number] = prepared.clone();
     let with_state = [position, sub_sequence_number, ("pendingCheckpointState", state)];
-    let expected = |state| Lease { pending: pending(at(9), state), ..lease(Checkpoint::TrimHorizon) };
+    let expected = |state| Lease { pending: Some(pending(at(9), state)), ..lease(Checkpoint::TrimHorizon) };
     both_ways(&item("TRIM_HORIZON", prepared), &expected(b""));
     both_ways(&item("TRIM_HORIZON", with_state), &expected(&[0, 159, 255]));
 }
@@ -147,7 +147,7 @@ fn a_row_with_a_prepared_checkpoint() {
 #[test]
 fn a_row_whose_end_java_has_prepared() {
     let prepared = [("pendingCheckpoint", s("SHARD_END")), ("pendingCheckpointSubSequenceNumber", n("0"))];
-    let expected = Lease { pending: pending(Checkpoint::ShardEnd, b""), ..lease(at(0)) };
+    let expected = Lease { pending: Some(pending(Checkpoint::ShardEnd, b"")), ..lease(at(0)) };
     both_ways(&item(POSITION, prepared), &expected);
 }
 
