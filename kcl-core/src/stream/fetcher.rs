@@ -40,7 +40,7 @@ impl Fetcher {
     }
 
     /// The next batch, or `None` after the end of the shard or an error. Dropping the future loses nothing.
-    pub(crate) async fn next_batch(&mut self) -> Option<Result<FetchedBatch>> {
-        self.batches.recv().await.map(|batch| *batch)
+    pub(crate) async fn next_batch(&mut self) -> Option<Box<Result<FetchedBatch>>> {
+        self.batches.recv().await
     }
 }

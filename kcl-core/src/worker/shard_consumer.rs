@@ -202,32 +202,37 @@ impl ShardConsumer {
                     continue;
                 }
             };
-            // After a pause of the whole process a read may be ready before the keeper has noticed how late it is.
-            if !self.lease.is_alive() {
-                return Ending::LeaseLost;
-            }
-            let mut page = match read {
-                Some(Ok(page)) => page,
-                Some(Err(error)) => return Box::pin(self.source_failed(error)).await,
-                None => {
-                    let error = Error::new(ErrorKind::Refused, "the reader of the shard ended by itself");
-                    return Box::pin(self.source_failed(error)).await;
-                }
-            };
-            if let Some(children) = &page.shard_end
-                && self.plants(PlantedFault::EndBeforeLastBatch)
-            {
-                return Box::pin(self.end(children.clone())).await;
-            }
-            match Box::pin(self.deliver(&mut page)).await {
-                Delivered::Done | Delivered::Advanced => {}
-                Delivered::Stopped => return Box::pin(self.stop()).await,
-                Delivered::StopWorker(error) => return Box::pin(self.stop_worker(error)).await,
-            }
-            if let Some(children) = page.shard_end {
-                return Box::pin(self.end(children)).await;
+            if let Some(ending) = Box::pin(self.take(read)).await {
+                return ending;
             }
         }
+    }
+
+    /// Has a page processed. Returns how the consumer ends, if it does.
+    async fn take(&mut self, read: Option<Box<Result<FetchedBatch>>>) -> Option<Ending> {
+        // After a pause of the whole process a read may be ready before the keeper has noticed how late it is.
+        if !self.lease.is_alive() {
+            return Some(Ending::LeaseLost);
+        }
+        let mut page = match read.map(|read| *read) {
+            Some(Ok(page)) => page,
+            Some(Err(error)) => return Some(self.source_failed(error).await),
+            None => {
+                let error = Error::new(ErrorKind::Refused, "the reader of the shard ended by itself");
+                return Some(self.source_failed(error).await);
+            }
+        };
+        if let Some(children) = &page.shard_end
+            && self.plants(PlantedFault::EndBeforeLastBatch)
+        {
+            return Some(self.end(children.clone()).await);
+        }
+        match self.deliver(&mut page).await {
+            Delivered::Done | Delivered::Advanced => {}
+            Delivered::Stopped => return Some(self.stop().await),
+            Delivered::StopWorker(error) => return Some(self.stop_worker(error).await),
+        }
+        Some(self.end(page.shard_end?).await)
     }
 
     /// Delivers a page, batch by batch, and commits each; or into lanes, which are committed as they go on. A page of
