@@ -261,7 +261,8 @@ pub enum Event<'a> {
         /// Since when.
         elapsed: Duration,
     },
-    /// A call of the processor has not returned for `elapsed`. It is neither interrupted nor made again.
+    /// A call of the processor has not returned for `elapsed`. It goes on, unless it has a
+    /// [deadline](crate::processor::CallDeadlines).
     ProcessorBusy {
         /// The shard.
         shard: &'a ShardKey,

@@ -8,12 +8,13 @@ pub type ProcessorError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Processes the records of one shard, in order. This is what a user writes.
 ///
-/// A worker makes one processor for each shard that it takes, through a [`ProcessorFactory`](super::ProcessorFactory). Its calls never overlap. A
-/// call that returns an `Err` or panics is **made again with the same input** after a delay, for as long as the worker
-/// owns the shard: no record is skipped. After a panic the processor is used as the panic left it.
+/// A worker makes one processor for each shard that it takes, through a
+/// [`ProcessorFactory`](super::ProcessorFactory). Its calls never overlap. A call that returns an `Err` or panics is **made
+/// again with the same input** after a delay, for as long as the worker owns the shard: no record is skipped, unless the
+/// [`FailurePolicy`](super::FailurePolicy) says so by name. After a panic the processor is used as the panic left it.
 ///
-/// When the lease is lost, or the grace period of a shutdown is over, the future of a running call is dropped at its
-/// next await point. The next owner starts after the last checkpoint.
+/// When the lease is lost, a call is past its [deadline](super::CallDeadlines), or the grace period of a shutdown is over,
+/// the future of a running call is dropped at its next await point. The next owner starts after the last checkpoint.
 #[async_trait]
 pub trait RecordProcessor: Send + 'static {
     /// Called before anything else, until it succeeds.
@@ -32,7 +33,8 @@ pub trait RecordProcessor: Send + 'static {
     ) -> Result<(), ProcessorError>;
 
     /// The lease is lost: another worker has it, or may take it at any moment. Nothing can be committed any more; release
-    /// what the shard used. It is dropped if it takes longer than the grace period of a shutdown.
+    /// what the shard used. It is dropped at its
+    /// [deadline](super::CallDeadlines::lease_lost).
     async fn lease_lost(&mut self) {}
 
     /// Every record of the shard has been processed, and the shard is closed. When this returns `Ok`, the framework

@@ -12,7 +12,7 @@ use crate::retry::RetryDelays;
 pub struct FailurePolicy {
     /// How often a call is made again before the policy is exhausted: after this many and one failures. 0 means that
     /// records have one try; `None`, Lambda's default, that they have tries without end. Default 10, which with the
-    /// default delays takes some two minutes: by default nothing is given up then, but the alarm is raised.
+    /// default delays takes one to two minutes: by default nothing is given up then, but the alarm is raised.
     pub maximum_retry_attempts: Option<u32>,
     /// How long after its arrival a record is exhausted, too. Unless the policy is to block, one that is too old when its
     /// turn comes is given up without a try, as with Lambda. Default: no limit.
