@@ -31,13 +31,16 @@ pub enum Class {
     Latest,
     /// The fleet reads by enhanced fan-out, and all kinds of things go wrong.
     FanOut,
+    /// Processors fail, panic and hang, some records are never taken, and what is given up goes to a destination that fails
+    /// and hangs.
+    Failures,
     /// Many workers and shards.
     Big,
 }
 
 impl Class {
     /// The classes that seeds are spread over: all but the one whose runs take by far the longest.
-    pub const USUAL: [Self; 11] = [
+    pub const USUAL: [Self; 12] = [
         Self::Calm,
         Self::Restarts,
         Self::Crashes,
@@ -49,6 +52,7 @@ impl Class {
         Self::Outages,
         Self::Latest,
         Self::FanOut,
+        Self::Failures,
     ];
 
     /// The numbers of the class.
@@ -65,6 +69,7 @@ impl Class {
             Self::Outages => profile::OUTAGES,
             Self::Latest => profile::LATEST,
             Self::FanOut => profile::FAN_OUT,
+            Self::Failures => profile::FAILURES,
             Self::Big => profile::BIG,
         }
     }

@@ -7,7 +7,7 @@ use kcl_core::model::WorkerId;
 use kcl_core::testing::Fault;
 
 use super::fact::{Service, What};
-use super::names::{ProcessNo, ShardNo};
+use super::names::{ProcessNo, RecordNo, ShardNo};
 use super::profile::Weather;
 use super::world::World;
 
@@ -124,6 +124,32 @@ impl Link {
     /// True if the processor fails on the next batch.
     pub(super) fn processor_fails(&self) -> bool {
         self.strikes(self.weather.processor_permille)
+    }
+
+    /// True if the processor fails by a panic.
+    pub(super) fn processor_panics(&self) -> bool {
+        self.up_to(3) == 0
+    }
+
+    /// True if the processor does not return from the next batch.
+    pub(super) fn processor_hangs(&self) -> bool {
+        self.strikes(self.weather.hang_permille)
+    }
+
+    /// True if no processor takes this record, as long as the trouble lasts.
+    pub(super) fn is_poison(&self, record: RecordNo) -> bool {
+        let drawn = fastrand::Rng::with_seed(record.0).u32(..1_000);
+        self.has_faults.load(Ordering::Relaxed) && drawn < self.weather.poison_permille
+    }
+
+    /// What the on-failure destination makes of the next send.
+    pub(super) fn destination_fault(&self) -> Fault {
+        match self.strikes(self.weather.destination_permille).then(|| self.up_to(3)) {
+            None => Fault::None,
+            Some(0) => Fault::Hang,
+            Some(1) => Fault::Delay(Duration::from_millis(self.up_to(5_000))),
+            Some(_) => Fault::Fail(ErrorKind::Transient),
+        }
     }
 
     /// How late the next update arrives after its sender has given up on it, if that happens to it.

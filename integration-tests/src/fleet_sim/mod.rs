@@ -18,6 +18,7 @@
 
 mod batch;
 mod class;
+mod destination;
 mod fact;
 mod fleet;
 mod health;

@@ -2,13 +2,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kcl_core::model::WorkerId;
-use kcl_core::worker::{Ports, Worker};
+use kcl_core::processor::WhenExhausted;
+use kcl_core::worker::{Ports, ShutdownReport, Worker};
 use kcl_core::{Event, Result, WorkerSettings};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, advance, sleep_until};
 
+use super::destination::Destination;
 use super::fact::{Service, What};
 use super::link::Link;
 use super::names::ProcessNo;
@@ -27,7 +29,7 @@ pub(super) struct Process {
     rate: f64,
     /// Where its clock is to be now.
     clock: Instant,
-    task: JoinHandle<Result<()>>,
+    task: JoinHandle<Result<ShutdownReport>>,
     shutdown: Option<oneshot::Sender<()>>,
     /// Until when it does nothing.
     frozen_until: Option<Duration>,
@@ -46,11 +48,15 @@ impl Process {
         let runtime = Builder::new_current_thread().enable_time().start_paused(true).build()?;
         link.tell(What::Started { process: link.process(), worker: link.worker(), rate });
         let (processors, reporter) = (Arc::clone(&link), Arc::clone(&link));
-        let worker =
+        let sends = settings.failure_policy.when_exhausted == WhenExhausted::SendToDestination;
+        let mut worker =
             Worker::new(settings, ports, move |shard: &_| Recorder::new(Arc::clone(&processors), shard))
                 .with_event_sink(move |_: &WorkerId, event: &Event<'_>| {
                     reporter.tell(What::Reported { process: reporter.process(), event });
                 });
+        if sends {
+            worker = worker.with_on_failure_destination(Destination::new(Arc::clone(&link)));
+        }
         let (shutdown, stopped) = oneshot::channel();
         let task = runtime.spawn(worker.run(async {
             let _dropped_or_sent = stopped.await;
@@ -153,8 +159,8 @@ impl Process {
         let process = self.no();
         let outcome = self.runtime.block_on(&mut self.task);
         match outcome {
-            Ok(Ok(())) if self.shutdown.is_none() => self.link.tell(What::Stopped { process }),
-            Ok(Ok(())) => self.link.tell(What::GaveUp { process, error: "without an error" }),
+            Ok(Ok(_)) if self.shutdown.is_none() => self.link.tell(What::Stopped { process }),
+            Ok(Ok(_)) => self.link.tell(What::GaveUp { process, error: "without an error" }),
             Ok(Err(error)) => self.link.tell(What::GaveUp { process, error: &error.to_string() }),
             Err(panic) => self.link.tell(What::GaveUp { process, error: &panic.to_string() }),
         }

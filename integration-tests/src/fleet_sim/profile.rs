@@ -49,6 +49,12 @@ pub(super) struct Weather {
     pub(super) late_write_max_ms: u64,
     /// How many of a thousand batches the processor fails on.
     pub(super) processor_permille: u32,
+    /// How many of a thousand records the processor never takes as long as the trouble lasts.
+    pub(super) poison_permille: u32,
+    /// How many of a thousand batches the processor does not return from.
+    pub(super) hang_permille: u32,
+    /// How many of a thousand sends the on-failure destination fails on, or does not return from.
+    pub(super) destination_permille: u32,
     /// How many of a thousand batches take long.
     pub(super) slow_batch_permille: u32,
     /// How long these take at most.
@@ -65,6 +71,9 @@ const FAIR: Weather = Weather {
     late_write_permille: 0,
     late_write_max_ms: 0,
     processor_permille: 0,
+    poison_permille: 0,
+    hang_permille: 0,
+    destination_permille: 0,
     slow_batch_permille: 0,
     slow_batch_max_ms: 0,
 };
@@ -188,6 +197,21 @@ pub(super) const FAN_OUT: Profile = Profile {
     weather: Weather { stream_permille: 20, slow_batch_permille: 20, slow_batch_max_ms: 12_000, ..FAIR },
     hand_over_timeout: Duration::from_secs(8),
     excuses_steals: true,
+    ..CALM
+};
+
+/// Processors that fail, panic and hang, records that are never taken, and a destination that fails and hangs.
+pub(super) const FAILURES: Profile = Profile {
+    operations: &[(Put, 60), (Start, 6), (Stop, 3), (Crash, 2), (Split, 3), (Merge, 3)],
+    weather: Weather {
+        processor_permille: 60,
+        poison_permille: 20,
+        hang_permille: 5,
+        destination_permille: 300,
+        slow_batch_permille: 20,
+        slow_batch_max_ms: 4_000,
+        ..FAIR
+    },
     ..CALM
 };
 

@@ -1,8 +1,10 @@
+use std::future::pending;
+use std::panic::resume_unwind;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use kcl_core::model::{Record, ShardKey};
-use kcl_core::processor::{Checkpointer, ProcessorError, RecordBatch, RecordProcessor, ShardStart};
+use kcl_core::processor::{Checkpointer, FailedAt, ProcessorError, RecordBatch, RecordProcessor, ShardStart};
 use tokio::time::sleep;
 
 use super::fact::What;
@@ -20,6 +22,19 @@ impl Recorder {
     /// For one shard of the process at the end of `link`.
     pub(super) fn new(link: Arc<Link>, shard: &ShardKey) -> Self {
         Self { link, shard: ShardNo::of(&shard.shard_id) }
+    }
+
+    fn first_poison(&self, records: &[Record]) -> Option<usize> {
+        records.iter().position(|record| self.link.is_poison(number_of(record)))
+    }
+
+    /// Some processors say which record failed, and some do not.
+    fn fail_at(&self, records: &[Record], index: usize) -> Result<(), ProcessorError> {
+        if self.link.process().0.is_multiple_of(2) {
+            return Err("one of the records is poison".into());
+        }
+        self.deliver(&records[..index]);
+        Err(FailedAt::new(&records[index].position, "poison").into())
     }
 
     fn deliver(&self, records: &[Record]) {
@@ -40,8 +55,18 @@ impl RecordProcessor for Recorder {
     }
 
     async fn process_records(&mut self, batch: &RecordBatch, _: &Checkpointer) -> Result<(), ProcessorError> {
+        if self.link.processor_hangs() {
+            pending::<()>().await;
+        }
         if self.link.processor_fails() {
+            if self.link.processor_panics() {
+                // A panic that nobody prints.
+                resume_unwind(Box::new("the processor was made to panic"));
+            }
             return Err("the processor was made to fail".into());
+        }
+        if let Some(index) = self.first_poison(&batch.records) {
+            return self.fail_at(&batch.records, index);
         }
         // In two parts, so that a batch can be dropped in its middle.
         let time = self.link.processing_time() / 2;
@@ -60,7 +85,7 @@ impl RecordProcessor for Recorder {
 }
 
 /// A record carries its number as its content.
-fn number_of(record: &Record) -> RecordNo {
+pub(super) fn number_of(record: &Record) -> RecordNo {
     let bytes = <[u8; 8]>::try_from(record.data.as_ref()).unwrap_or([u8::MAX; 8]);
     RecordNo(u64::from_be_bytes(bytes))
 }

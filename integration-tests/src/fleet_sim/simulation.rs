@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use kcl_core::lease::Lease;
 use kcl_core::model::{InitialPosition, StreamId, WorkerId};
+use kcl_core::processor::{CallDeadlines, FailurePolicy, WhenExhausted};
 use kcl_core::stream::{FanOutConsumer, FanOutSettings, Retrieval};
 use kcl_core::{PlantedFault, Result, WorkerSettings};
 
@@ -47,6 +48,9 @@ const FALL_BACK_AFTER: Duration = Duration::from_secs(10);
 
 /// The part of the failover time after which an owner that cannot write has stopped (L3).
 const DEADLINE_SHARE: f64 = 0.9;
+
+/// How long a batch may take where processors hang: longer than any that returns.
+const HANG_TIME_MAX: Duration = Duration::from_secs(10);
 
 /// One run, as it was asked for.
 #[derive(Debug, Clone)]
@@ -104,6 +108,17 @@ pub fn simulate(scenario: &Scenario) -> Result<Outcome> {
     Ok(Outcome { violation, measures, failover_time, lease_scan_interval, trace })
 }
 
+/// Blocks or sends away, soon or never, with cuts or without.
+fn failure_policy(rng: &mut fastrand::Rng) -> FailurePolicy {
+    FailurePolicy {
+        maximum_retry_attempts: rng.bool().then(|| rng.u32(..5)),
+        maximum_record_age: rng.bool().then(|| Duration::from_secs(rng.u64(10..=60))),
+        bisect_batch_on_error: rng.bool(),
+        when_exhausted: if rng.bool() { WhenExhausted::Block } else { WhenExhausted::SendToDestination },
+        ..FailurePolicy::default()
+    }
+}
+
 struct Simulation<'a> {
     scenario: &'a Scenario,
     profile: Profile,
@@ -150,7 +165,16 @@ impl<'a> Simulation<'a> {
             }
             _ => Retrieval::Polling,
         };
+        let (failure_policy, call_deadlines) = match scenario.class {
+            Class::Failures => (
+                failure_policy(&mut rng),
+                CallDeadlines { process_records: Some(HANG_TIME_MAX), ..CallDeadlines::default() },
+            ),
+            _ => Default::default(),
+        };
         let settings = WorkerSettings {
+            failure_policy,
+            call_deadlines,
             retrieval,
             failover_time,
             lease_scan_interval: LEASE_SCAN_INTERVAL,

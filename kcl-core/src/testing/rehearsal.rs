@@ -16,7 +16,7 @@ use crate::model::{Checkpoint, RecordPosition, Shard, ShardId, ShardKey, StreamI
 use crate::processor::{OnFailureDestination, Processor, ProcessorFactory};
 use crate::settings::WorkerSettings;
 use crate::stream::Kinesis;
-use crate::worker::{Ports, Worker};
+use crate::worker::{Ports, ShutdownReport, Worker};
 
 /// How often the table is looked at.
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);
@@ -75,7 +75,7 @@ pub struct Rehearsal {
 }
 
 struct Running {
-    task: JoinHandle<Result<()>>,
+    task: JoinHandle<Result<ShutdownReport>>,
     shutdown: oneshot::Sender<()>,
 }
 
@@ -182,15 +182,15 @@ impl Rehearsal {
         }
     }
 
-    /// Stops the worker in good order.
-    pub async fn stop(&mut self) -> Result<()> {
+    /// Stops the worker in good order. Returns what became of its shards.
+    pub async fn stop(&mut self) -> Result<ShutdownReport> {
         if let Some(running) = &mut self.running {
             let (shutdown, _) = oneshot::channel();
             // One that has ended by itself hears nothing.
             let _told = std::mem::replace(&mut running.shutdown, shutdown).send(());
-            self.ended().await?;
+            return self.ended().await;
         }
-        Ok(())
+        Ok(ShutdownReport::default())
     }
 
     /// Takes every lease from the worker, as another worker would that believes it dead, and frees it again.
@@ -239,8 +239,10 @@ impl Rehearsal {
     }
 
     /// How the worker ended.
-    async fn ended(&mut self) -> Result<()> {
-        let Some(Running { task, shutdown }) = self.running.take() else { return Ok(()) };
+    async fn ended(&mut self) -> Result<ShutdownReport> {
+        let Some(Running { task, shutdown }) = self.running.take() else {
+            return Ok(ShutdownReport::default());
+        };
         let outcome = task.await;
         drop(shutdown);
         outcome.map_err(|panic| Error::new(ErrorKind::Refused, format!("the worker ended: {panic}")))?

@@ -6,6 +6,7 @@ use futures_util::{StreamExt, stream};
 use tokio::task::{self, JoinError, JoinSet};
 use tokio::time::{Instant, timeout};
 
+use super::ShardOutcome;
 use super::leave::leave;
 use super::shard_consumer::{Context, Ending, ShardConsumer};
 use crate::error::{Error, ErrorKind};
@@ -28,10 +29,12 @@ const RELEASES_IN_FLIGHT_MAX: usize = 64;
 /// The leases that this worker holds, each with the task that consumes its shard. Dropping it ends all of them.
 pub(super) struct Consumers {
     context: Context,
-    tasks: JoinSet<Ending>,
+    tasks: JoinSet<(Ending, ShardOutcome)>,
     held: BTreeMap<ShardKey, Held>,
     /// Shards that this worker failed to read, until it consumes them to a better end.
     failed: BTreeMap<ShardKey, Rest>,
+    /// What became of the shards since the worker began to stop.
+    outcomes: BTreeMap<ShardKey, ShardOutcome>,
     rng: fastrand::Rng,
 }
 
@@ -60,7 +63,14 @@ pub(super) enum Ended {
 
 impl Consumers {
     pub(super) fn new(context: Context, rng: fastrand::Rng) -> Self {
-        Self { context, tasks: JoinSet::new(), held: BTreeMap::new(), failed: BTreeMap::new(), rng }
+        Self {
+            context,
+            tasks: JoinSet::new(),
+            held: BTreeMap::new(),
+            failed: BTreeMap::new(),
+            outcomes: BTreeMap::new(),
+            rng,
+        }
     }
 
     pub(super) fn holds(&self, shard: &ShardKey) -> bool {
@@ -106,23 +116,29 @@ impl Consumers {
         Some(self.take_note(ended))
     }
 
-    fn take_note(&mut self, ended: Result<(task::Id, Ending), JoinError>) -> Ended {
+    fn take_note(&mut self, ended: Result<(task::Id, (Ending, ShardOutcome)), JoinError>) -> Ended {
         let task = ended.as_ref().map_or_else(JoinError::id, |(id, _)| *id);
         let shard = self.held.iter().find(|(_, held)| held.task == task).map(|(shard, _)| shard.clone());
         let Some((shard, Held { lease, .. })) = shard.and_then(|shard| self.held.remove_entry(&shard)) else {
             return Ended::Other;
         };
+        let ended = ended.map(|(_, (ending, outcome))| {
+            if self.context.stopping.is_cancelled() {
+                self.outcomes.insert(shard.clone(), outcome);
+            }
+            ending
+        });
         match ended {
-            Ok((_, Ending::ShardEnded)) => {
+            Ok(Ending::ShardEnded) => {
                 self.failed.remove(&shard);
                 return Ended::Shard;
             }
-            Ok((_, Ending::LeaseLost)) if lease.loss() == Some(&LeaseLoss::Namesake) => {
+            Ok(Ending::LeaseLost) if lease.loss() == Some(&LeaseLoss::Namesake) => {
                 return Ended::Namesake(shard);
             }
-            Ok((_, Ending::StopWorker(error))) => return Ended::StopWorker(error),
-            Ok((_, Ending::LeaseLost | Ending::Released)) => {}
-            Ok((_, Ending::Failed(error))) => self.rest(&shard, &error),
+            Ok(Ending::StopWorker(error)) => return Ended::StopWorker(error),
+            Ok(Ending::LeaseLost | Ending::Released) => {}
+            Ok(Ending::Failed(error)) => self.rest(&shard, &error),
             Err(panic) => {
                 let message = format!("the consumer of shard {shard} ended: {panic}");
                 self.rest(&shard, &Error::new(ErrorKind::Refused, message));
@@ -151,25 +167,26 @@ impl Consumers {
     pub(super) fn give_back(&mut self, lease: Arc<HeldLease>) {
         let (events, seed) = (self.context.events.clone(), self.rng.u64(..));
         let held = Arc::clone(&lease);
-        let task = self.tasks.spawn(async move {
-            let _reported = leave(&held, None, &events, seed).await;
-            Ending::Released
-        });
+        let task =
+            self.tasks.spawn(async move { (Ending::Released, leave(&held, None, &events, seed).await) });
         self.held.insert(lease.shard().clone(), Held { lease, task: task.id() });
     }
 
-    /// Lets the consumers finish within the grace period, then drops them and gives back what they held.
-    pub(super) async fn stop(&mut self) {
+    /// Lets the consumers finish within the grace period, then drops them and gives back what they held. Returns what
+    /// became of each shard.
+    pub(super) async fn stop(&mut self) -> BTreeMap<ShardKey, ShardOutcome> {
         self.context.stopping.cancel();
         let grace = self.context.settings.shutdown_grace;
         let all_ended = async { while self.next_ended().await.is_some() {} };
         if timeout(grace, all_ended).await.is_ok() {
-            return;
+            return std::mem::take(&mut self.outcomes);
         }
         let _blocked = timeout(ABORT_TIMEOUT, self.tasks.shutdown()).await;
         let held = std::mem::take(&mut self.held);
         let events = &self.context.events;
         let seed = self.rng.u64(..);
+        let forced = held.keys().map(|shard| (shard.clone(), ShardOutcome::Forced));
+        self.outcomes.extend(forced);
         let releases = held.into_iter().map(|(shard, Held { lease, .. })| async move {
             events.emit(&Event::ShutdownForced { shard: &shard });
             if !lease.ended().is_cancelled() {
@@ -177,5 +194,6 @@ impl Consumers {
             }
         });
         stream::iter(releases).buffer_unordered(RELEASES_IN_FLIGHT_MAX).collect::<()>().await;
+        std::mem::take(&mut self.outcomes)
     }
 }

@@ -1,4 +1,4 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use futures_util::future::join;
@@ -12,6 +12,7 @@ use super::shard_sync::ShardSync;
 use super::standstill::Standstill;
 use super::table_scan::TableScan;
 use super::takes::{Take, Takes};
+use super::{ShardOutcome, ShutdownReport};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Event;
 use crate::lease::assignment::{Due, Situation, Stance, due_leases, has_just_come_free};
@@ -97,21 +98,21 @@ impl Coordinator {
     }
 
     /// Runs until the worker is told to stop, or cannot go on.
-    pub(super) async fn run(mut self) -> Result<()> {
+    pub(super) async fn run(mut self) -> Result<ShutdownReport> {
         let stopping = self.context.stopping.clone();
         select! {
             biased;
-            () = stopping.cancelled() => return Ok(()),
+            () = stopping.cancelled() => return Ok(ShutdownReport::default()),
             prepared = self.prepare() => prepared?,
         }
         self.context.events.emit(&Event::WorkerStarted);
         let outcome = self.coordinate().await;
-        self.stop().await;
+        let shards = self.stop().await;
         if let Err(error) = self.context.retriever.end().await {
             self.report(&error);
         }
         self.context.events.emit(&Event::WorkerStopped);
-        outcome
+        outcome.map(|()| ShutdownReport { shards })
     }
 
     /// Makes the table ready, but not for a stream that does not exist. Only trouble that passes is waited for.
@@ -340,7 +341,7 @@ impl Coordinator {
     }
 
     /// Waits for leases on their way, and gives back everything.
-    async fn stop(&mut self) {
+    async fn stop(&mut self) -> BTreeMap<ShardKey, ShardOutcome> {
         self.context.stopping.cancel();
         let Self { takes, requests, consumers, .. } = self;
         let withdrawn = async { while requests.next_ended().await.is_some() {} };
@@ -350,9 +351,9 @@ impl Coordinator {
                     consumers.give_back(lease);
                 }
             }
-            consumers.stop().await;
+            consumers.stop().await
         };
-        join(withdrawn, given_back).await;
+        join(withdrawn, given_back).await.1
     }
 
     fn namesake(&self, shard: &ShardKey) -> Error {

@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
+use super::ShardOutcome;
 use crate::event::{Event, Events};
 use crate::lease::HeldLease;
 use crate::model::Checkpoint;
@@ -12,35 +13,35 @@ pub(super) const COMMIT_RETRY_DELAYS: RetryDelays =
     RetryDelays { initial: Duration::from_millis(100), max: Duration::from_secs(5) };
 
 /// Gives the lease away, to the worker that asks for it or to whoever wants it, with `checkpoint` if there is one: again
-/// and again until the table has it or the lease has expired by itself. True if the table has it.
+/// and again until the table has it or the lease has expired by itself.
 pub(super) async fn leave(
     lease: &HeldLease,
     checkpoint: Option<&Checkpoint>,
     events: &Events,
     seed: u64,
-) -> bool {
+) -> ShardOutcome {
     let shard = lease.shard();
     let mut retry = Retry::new(COMMIT_RETRY_DELAYS, seed);
     loop {
         let error = match (lease.leave(checkpoint).await, lease.loss()) {
             (Ok(_), Some(loss)) => {
                 events.emit(&Event::LeaseLost { shard, loss });
-                return false;
+                return ShardOutcome::LeaseLost;
             }
             (Ok(Some(to)), None) => {
                 events.emit(&Event::LeaseHandedOver { shard, to: &to });
-                return true;
+                return ShardOutcome::HandedOver { to };
             }
             (Ok(None), None) => {
                 events.emit(&Event::LeaseReleased { shard });
-                return true;
+                return ShardOutcome::Released;
             }
             (Err(error), _) => error,
         };
         let delay = retry.next_delay();
         if Instant::now() + delay >= lease.deadline() {
             events.emit(&Event::ReleaseFailed { shard, error: &error });
-            return false;
+            return ShardOutcome::LeftToExpire;
         }
         sleep(delay).await;
     }

@@ -15,6 +15,7 @@ mod leave;
 mod requests;
 mod shard_consumer;
 mod shard_sync;
+mod shutdown_report;
 mod standstill;
 mod table_scan;
 mod takes;
@@ -22,5 +23,6 @@ mod takes;
 mod worker;
 mod worker_id;
 
+pub use shutdown_report::{ShardOutcome, ShutdownReport};
 pub use worker::{Ports, Worker};
 pub use worker_id::unique_worker_id;

@@ -12,6 +12,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
+use super::ShardOutcome;
 use super::attendant::{Attendant, BLOCKED_AFTER};
 use super::commit_schedule::CommitSchedule;
 use super::lease_keeper::LeaseKeeper;
@@ -93,7 +94,7 @@ impl ShardConsumer {
 
     /// Runs until the shard ends, the worker stops, another one asks for the lease, or it is lost. Losing the lease does
     /// not wait for the processor: its running call is dropped.
-    pub(super) async fn run(mut self: Box<Self>) -> Ending {
+    pub(super) async fn run(mut self: Box<Self>) -> (Ending, ShardOutcome) {
         let lease = Arc::clone(&self.lease);
         let events = self.context.events.clone();
         let keeper = LeaseKeeper {
@@ -121,23 +122,38 @@ impl ShardConsumer {
         };
         drop(attendant);
         self.delivery.stop_calls(BLOCKED_AFTER).await;
+        let outcome = self.settle_lease(&events).await;
+        match ending {
+            Ending::ShardEnded => (ending, ShardOutcome::Ended),
+            _ => (ending, outcome),
+        }
+    }
+
+    /// Gives back what this worker still has of the lease, or tells the processor that it is lost.
+    async fn settle_lease(&mut self, events: &Events) -> ShardOutcome {
+        let lease = Arc::clone(&self.lease);
         if let Some(loss) = lease.loss() {
             events.emit(&Event::LeaseLost { shard: lease.shard(), loss });
             Box::pin(self.delivery.lease_lost(self.context.settings.call_deadlines.lease_lost)).await;
-        } else if self.leaves_nothing() {
+            return ShardOutcome::LeaseLost;
+        }
+        if self.leaves_nothing() {
             lease.ended().cancel();
-        } else if lease.ended().is_cancelled() {
+            return ShardOutcome::LeftToExpire;
+        }
+        if lease.ended().is_cancelled() {
             // Given back by the attendant while the processor blocked its thread.
             Box::pin(self.delivery.lease_lost(self.context.settings.call_deadlines.lease_lost)).await;
-        } else {
-            let checkpoint = self.uncommitted();
-            if Box::pin(leave(&lease, checkpoint.as_ref(), &events, self.seed)).await
-                && let Some(checkpoint) = checkpoint
-            {
-                self.checkpointer.note_committed(&checkpoint);
-            }
+            return ShardOutcome::Forced;
         }
-        ending
+        let checkpoint = self.uncommitted();
+        let outcome = Box::pin(leave(&lease, checkpoint.as_ref(), events, self.seed)).await;
+        if let (ShardOutcome::Released | ShardOutcome::HandedOver { .. }, Some(checkpoint)) =
+            (&outcome, checkpoint)
+        {
+            self.checkpointer.note_committed(&checkpoint);
+        }
+        outcome
     }
 
     fn leaves_nothing(&self) -> bool {

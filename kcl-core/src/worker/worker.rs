@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::select;
 use tokio_util::sync::CancellationToken;
 
+use super::ShutdownReport;
 use super::coordinator::Coordinator;
 use super::shard_consumer::Context;
 use crate::error::{Error, ErrorKind, Result};
@@ -59,7 +60,8 @@ impl Worker {
     }
 
     /// Consumes the stream until `shutdown` is ready; then lets each processor finish its batch, commits, releases
-    /// every lease and returns.
+    /// every lease, and returns what became of each shard. That takes
+    /// [`shutdown_grace`](WorkerSettings::shutdown_grace) at most; processors that need longer are dropped.
     ///
     /// Dropping the future stops everything it started, at any await point, like a crash: other workers take the
     /// leases one failover time later.
@@ -74,7 +76,7 @@ impl Worker {
     ///
     /// # Panics
     /// Outside of a Tokio runtime with timers.
-    pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<()> {
+    pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<ShutdownReport> {
         self.settings.validate()?;
         self.check_destination()?;
         let events = Events::new(self.settings.worker_id.clone(), self.sink);

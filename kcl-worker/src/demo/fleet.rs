@@ -75,7 +75,7 @@ impl Fleet {
                     biased;
                     // The other branch's future is dropped: all that a worker gets to know of its death.
                     () = killed.cancelled() => Ended::Killed,
-                    outcome = running => Ended::Returned(id, outcome),
+                    outcome = running => Ended::Returned(id, outcome.map(drop)),
                 }
             });
             members.push(member);

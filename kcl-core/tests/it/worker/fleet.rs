@@ -16,7 +16,7 @@ use kcl_core::processor::{
 };
 use kcl_core::stream::Kinesis;
 use kcl_core::testing::{DeliveryOracle, Fault, FaultyKinesis, FaultyLeaseStore, KinesisCall, LeaseCall};
-use kcl_core::worker::{Ports, Worker};
+use kcl_core::worker::{Ports, ShutdownReport, Worker};
 use kcl_core::{Event, Result, WorkerSettings};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -43,7 +43,7 @@ pub(super) struct Fleet {
 }
 
 struct Running {
-    task: JoinHandle<Result<()>>,
+    task: JoinHandle<Result<ShutdownReport>>,
     shutdown: oneshot::Sender<()>,
 }
 
@@ -133,14 +133,14 @@ impl Fleet {
     }
 
     /// Asks a worker to stop. The future is ready when it has.
-    pub(super) fn begin_stop(&mut self, name: &str) -> impl Future<Output = ()> + use<> {
+    pub(super) fn begin_stop(&mut self, name: &str) -> impl Future<Output = ShutdownReport> + use<> {
         let Running { task, shutdown } = self.running.remove(name).unwrap();
         shutdown.send(()).unwrap();
         async { timeout(PATIENCE, task).await.unwrap().unwrap().unwrap() }
     }
 
     /// Waits until a worker ends by itself.
-    pub(super) async fn outcome(&mut self, name: &str) -> Result<()> {
+    pub(super) async fn outcome(&mut self, name: &str) -> Result<ShutdownReport> {
         let Running { task, shutdown } = self.running.remove(name).unwrap();
         let outcome = timeout(PATIENCE, task).await.unwrap().unwrap();
         drop(shutdown);

@@ -1,16 +1,18 @@
 //! A planned stop: drain, commit, release.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use kcl_core::model::{Record, ShardKey};
 use kcl_core::processor::{Checkpointer, ProcessorError, RecordBatch};
-use kcl_core::testing::DeliveryOracle;
-use kcl_core::{Checkpointing, WorkerSettings};
+use kcl_core::testing::{DeliveryOracle, Fault};
+use kcl_core::worker::ShardOutcome;
+use kcl_core::{Checkpointing, ErrorKind, WorkerSettings};
 use tokio::time::{Instant, sleep};
 
-use super::fleet::{AsyncScript, Fleet, Scripted, shard_id};
+use super::fleet::{AsyncScript, Fleet, Scripted, faulty_leases, shard_id};
 
 #[tokio::test(start_paused = true)]
 async fn a_rolling_restart_costs_no_duplicate_and_no_failover_time() {
@@ -141,4 +143,56 @@ async fn a_processor_that_does_not_stop_is_dropped_after_the_grace_period_and_it
     assert_eq!(fleet.count_events("ShutdownForced"), 1);
     assert!(fleet.rows().await[0].owner.is_none());
     assert!(!fleet.rows().await[0].checkpoint.has_begun());
+}
+
+/// Never finishes a batch of the first shard.
+struct HangsInFirstShard(Arc<DeliveryOracle>);
+
+#[async_trait]
+impl AsyncScript for HangsInFirstShard {
+    async fn run(&mut self, batch: &RecordBatch, _: &Checkpointer) -> Result<(), ProcessorError> {
+        if batch.shard.shard_id == shard_id(0) {
+            std::future::pending::<()>().await;
+        }
+        batch.records.iter().for_each(|record| self.0.deliver(&batch.shard, record));
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_tells_what_became_of_each_shard() {
+    let mut fleet = Fleet::new(2);
+    fleet.put(100);
+    let oracle = Arc::clone(&fleet.oracle);
+    let factory = move |_: &ShardKey| Scripted {
+        process: HangsInFirstShard(Arc::clone(&oracle)),
+        calls: Arc::default(),
+    };
+    fleet.start_with("a", fleet.settings("a"), fleet.ports(), factory);
+    fleet.until("one shard is processed", || fleet.count_events(": Checkpointed") > 0).await;
+    let report = fleet.begin_stop("a").await;
+    let outcomes: Vec<_> = report.shards.values().cloned().collect();
+    assert_eq!(outcomes, [ShardOutcome::Forced, ShardOutcome::Released]);
+    assert!(!report.is_clean());
+    assert!(fleet.rows().await.iter().all(|row| row.owner.is_none()));
+    fleet.start("b");
+    fleet.drain().await;
+    assert!(fleet.begin_stop("b").await.is_clean());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_tells_of_leases_that_could_not_be_given_back() {
+    let mut fleet = Fleet::new(1);
+    let is_down = Arc::new(AtomicBool::new(false));
+    let down = Arc::clone(&is_down);
+    let ports = faulty_leases(&fleet, move |_| {
+        let is_down = down.load(Ordering::Relaxed);
+        if is_down { Fault::Fail(ErrorKind::Transient) } else { Fault::None }
+    });
+    let recorder = fleet.recorder();
+    fleet.start_with("a", fleet.settings("a"), ports, recorder);
+    fleet.until("it has the lease", || fleet.count_events("LeaseTaken") == 1).await;
+    is_down.store(true, Ordering::Relaxed);
+    let report = fleet.begin_stop("a").await;
+    assert_eq!(report.shards.into_values().collect::<Vec<_>>(), [ShardOutcome::LeftToExpire]);
 }
