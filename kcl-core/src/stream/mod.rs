@@ -22,7 +22,7 @@ mod shard_page;
 mod subscription;
 mod unpacker;
 
-pub(crate) use catalog::list_all_shards;
+pub use catalog::list_all_shards;
 pub use consumer::{ConsumerDescription, ConsumerRef, ConsumerStatus, StreamDescription, StreamStatus};
 pub use fan_out::{FanOutConsumer, FanOutSettings};
 pub(crate) use fetch_budget::Room;
