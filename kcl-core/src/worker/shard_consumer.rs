@@ -244,9 +244,10 @@ impl ShardConsumer {
             return Some(self.end(children.clone()).await);
         }
         match self.deliver(&mut page).await {
-            Delivered::Done | Delivered::Advanced => {}
-            Delivered::Stopped => return Some(self.stop().await),
             Delivered::StopWorker(error) => return Some(self.stop_worker(error).await),
+            _ if !self.lease.is_alive() => return Some(Ending::LeaseLost),
+            Delivered::Stopped => return Some(self.stop().await),
+            Delivered::Done | Delivered::Advanced => {}
         }
         Some(self.end(page.shard_end?).await)
     }
@@ -271,7 +272,8 @@ impl ShardConsumer {
                 let _reported = self.checkpointer.checkpoint().await;
             }
             loop {
-                if self.leaving.is_cancelled() {
+                // A commit in between may have found out that the lease is lost.
+                if self.leaving.is_cancelled() || !self.lease.is_alive() {
                     return Delivered::Stopped;
                 }
                 let delivered = self.process(&mut in_hand).await;
