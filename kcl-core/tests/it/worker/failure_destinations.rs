@@ -77,6 +77,24 @@ async fn what_is_given_up_is_in_the_destination_with_its_story() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_record_has_its_own_story_and_not_that_of_one_before_it() {
+    let mut fleet = Fleet::new(1);
+    fleet.put(10);
+    let (taste, shelf) = (Taste::bad([3, 7]), Arc::<Shelf>::default());
+    let policy =
+        FailurePolicy { maximum_retry_attempts: Some(10), ..two_retries(WhenExhausted::SendToDestination) };
+    let settings = WorkerSettings { failure_policy: policy, ..fleet.settings("a") };
+    let worker = Worker::new(settings, fleet.ports(), picky(&fleet, &taste, true));
+    fleet.start_worker("a", worker.with_on_failure_destination(ToShelf(Arc::clone(&shelf))));
+    fleet.until("one fails", || fleet.count_events("ProcessorFailed") == 8).await;
+    let passed_at = fleet.kinesis.now();
+    taste.acquire(3);
+    fleet.until("the other is sent", || shelf.numbers() == [[7]]).await;
+    let first_failed_at = shelf.batches.lock().unwrap()[0].first_failed_at;
+    assert!(first_failed_at > Some(passed_at), "{first_failed_at:?} is before {passed_at}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_destination_that_fails_blocks_the_shard_and_drops_nothing() {
     for hangs in [false, true] {
         let mut fleet = Fleet::new(1);
