@@ -75,10 +75,13 @@ impl ShardDelivery {
         }
     }
 
-    /// The shard is about to be given away.
-    pub(crate) async fn shutdown_requested(&mut self) {
+    /// The shard is about to be given away. False if calls had to be dropped for that.
+    pub(crate) async fn shutdown_requested(&mut self) -> bool {
         match self {
-            Self::Batches(delivery) => delivery.shutdown_requested().await,
+            Self::Batches(delivery) => {
+                delivery.shutdown_requested().await;
+                true
+            }
             Self::Lanes(runner) => runner.settle().await,
         }
     }

@@ -67,6 +67,8 @@ pub(super) struct ShardConsumer {
     delivery: ShardDelivery,
     /// Cancelled when this worker is to stop processing the shard.
     leaving: CancellationToken,
+    /// Calls had to be dropped while the lease was still this worker's.
+    has_dropped_calls: bool,
     seed: u64,
 }
 
@@ -89,7 +91,7 @@ impl ShardConsumer {
         let leaving = context.stopping.child_token();
         let delivery =
             ShardDelivery::new(processor, Arc::clone(&checkpointer), last_resort, kinesis, leaving.clone());
-        Self { context, lease, checkpointer, commits, delivery, leaving, seed }
+        Self { context, lease, checkpointer, commits, delivery, leaving, has_dropped_calls: false, seed }
     }
 
     /// Runs until the shard ends, the worker stops, another one asks for the lease, or it is lost. Losing the lease does
@@ -117,16 +119,22 @@ impl ShardConsumer {
         let ending = select! {
             biased;
             _ended = &mut attendant => Ending::LeaseLost,
-            Ok(overrun) = overrun => Ending::Failed(overrun.into()),
+            Ok(overrun) = overrun => {
+                self.has_dropped_calls = true;
+                Ending::Failed(overrun.into())
+            }
             ending = self.consume() => ending,
         };
         drop(attendant);
         self.delivery.stop_calls(BLOCKED_AFTER).await;
-        let outcome = self.settle_lease(&events).await;
-        match ending {
-            Ending::ShardEnded => (ending, ShardOutcome::Ended),
-            _ => (ending, outcome),
-        }
+        let outcome = match (&ending, self.settle_lease(&events).await) {
+            (Ending::ShardEnded, _) => ShardOutcome::Ended,
+            (_, ShardOutcome::Released | ShardOutcome::HandedOver { .. }) if self.has_dropped_calls => {
+                ShardOutcome::Forced
+            }
+            (_, outcome) => outcome,
+        };
+        (ending, outcome)
     }
 
     /// Gives back what this worker still has of the lease, or tells the processor that it is lost.
@@ -322,15 +330,19 @@ impl ShardConsumer {
         }
     }
 
-    /// The last words: the processor may commit. What the framework commits goes with the lease.
     async fn stop(&mut self) -> Ending {
-        self.delivery.shutdown_requested().await;
+        self.last_words().await;
         Ending::Released
     }
 
     async fn stop_worker(&mut self, error: Error) -> Ending {
-        self.delivery.shutdown_requested().await;
+        self.last_words().await;
         Ending::StopWorker(error)
+    }
+
+    /// The processor may commit. What the framework commits goes with the lease.
+    async fn last_words(&mut self) {
+        self.has_dropped_calls |= !self.delivery.shutdown_requested().await;
     }
 
     /// Everything is processed: tells the processor, and commits the end until the table has it.
@@ -374,7 +386,7 @@ impl ShardConsumer {
             },
             _ => error,
         };
-        self.delivery.shutdown_requested().await;
+        self.last_words().await;
         Ending::Failed(failure)
     }
 
