@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::calls::Calls;
 use super::lanes::LaneRunner;
-use super::{Checkpointer, Delivered, Delivery, Lanes, LastResort, Processor, ShardStart};
+use super::{Checkpointer, Delivered, Delivery, Lanes, LastResort, OneByOne, Processor, ShardStart};
 use crate::error::Error;
 use crate::stream::Kinesis;
 
@@ -27,7 +27,7 @@ impl ShardDelivery {
         leaving: CancellationToken,
     ) -> Self {
         match processor {
-            Processor::Batches(processor) => {
+            Processor::Batches(processor) | Processor::OneByOne(OneByOne(processor)) => {
                 let delivery = Delivery::new(processor, checkpointer, last_resort, kinesis, leaving);
                 Self::Batches(Box::new(delivery))
             }

@@ -75,11 +75,10 @@ pub(super) struct ShardConsumer {
 impl ShardConsumer {
     /// Makes the shard's processor. `seed` starts the jitter of its retries.
     pub(super) fn new(context: Context, lease: Arc<HeldLease>, seed: u64) -> Self {
-        let checkpointing = context.settings.checkpointing;
-        let checkpointer =
-            Arc::new(Checkpointer::new(Arc::clone(&lease), context.events.clone(), checkpointing));
+        let checkpointer = Arc::new(Checkpointer::new(Arc::clone(&lease), context.events.clone()));
         let processor = context.processors.create(lease.shard());
-        let commits = CommitSchedule::new(processor.checkpointing(checkpointing), Instant::now());
+        let checkpointing = processor.checkpointing(context.settings.checkpointing);
+        let commits = CommitSchedule::new(checkpointing, Instant::now());
         let last_resort = LastResort {
             lease: Arc::clone(&lease),
             events: context.events.clone(),
