@@ -9,6 +9,7 @@ use kcl_core::lease::{LeaseChange, LeaseStore};
 use kcl_core::model::{Record, ShardKey};
 use kcl_core::processor::{Checkpointer, ProcessorError, RecordBatch, for_each_record};
 use kcl_core::testing::DeliveryOracle;
+use kcl_core::{Checkpointing, WorkerSettings};
 use tokio::time::{Instant, sleep};
 
 use super::aggregates::put_aggregate;
@@ -92,6 +93,25 @@ async fn the_closure_form_goes_on_at_the_record_that_failed() {
     let numbers: Vec<_> = calls.iter().collect();
     let expected: Vec<_> = [0, 1, 2, 3, 3, 4, 5, 6, 7, 8, 9].map(|n| format!("record {n}")).to_vec();
     assert_eq!(numbers, expected.iter().map(String::as_bytes).collect::<Vec<_>>());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_planned_stop_repeats_nothing_that_the_closure_form_has_finished_with() {
+    for checkpointing in [Checkpointing::Every(Duration::from_secs(3_600)), Checkpointing::Manual] {
+        let mut fleet = Fleet::new(1);
+        fleet.put(10);
+        let factory = for_each_record(|record: Record| async move {
+            if &*record.data == b"record 4" { Err("not this one".into()) } else { Ok(()) }
+        });
+        let settings = WorkerSettings { checkpointing, ..fleet.settings("a") };
+        fleet.start_with("a", settings, fleet.ports(), factory);
+        fleet.until("it fails", || fleet.count_events("ProcessorFailed") > 1).await;
+        fleet.stop("a").await;
+        fleet.start("b");
+        fleet.until("the others are delivered", || fleet.oracle.outstanding() == 4).await;
+        sleep(Duration::from_secs(10)).await;
+        assert_eq!(fleet.oracle.outstanding(), 4);
+    }
 }
 
 /// Never returns from its first batch.
