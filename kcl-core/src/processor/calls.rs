@@ -65,8 +65,13 @@ impl CallFailure {
 pub(crate) async fn caught(
     call: impl Future<Output = Result<(), ProcessorError>> + Send,
 ) -> Result<(), ProcessorError> {
+    panic_as_text(call).await.unwrap_or_else(|panic| Err(panic.into()))
+}
+
+/// What the call returns, or what is to be said of its panic.
+pub(crate) async fn panic_as_text<T>(call: impl Future<Output = T> + Send) -> Result<T, String> {
     let outcome = AssertUnwindSafe(call).catch_unwind().await;
-    outcome.unwrap_or_else(|panic| Err(format!("panicked: {}", panic_text(&*panic)).into()))
+    outcome.map_err(|panic| format!("panicked: {}", panic_text(&*panic)))
 }
 
 fn panic_text(panic: &(dyn Any + Send)) -> &str {

@@ -259,11 +259,15 @@ impl Delivery {
             .and_then(|position| records.binary_search_by(|record| record.position.cmp(position)).ok());
         self.checkpointer.fail();
         let led_to = in_hand.attempts.fail(at, self.last_resort.policy());
+        let start = in_hand.attempts.next().map_or(tried.end, |next| next.start);
+        if start > tried.start {
+            // What failed before is taken: this is the story of another record.
+            self.trouble = None;
+        }
         let (delay, _) = self.note_failure("process_records", failure, led_to);
         if let Some(trouble) = &mut self.trouble {
             trouble.delay = Some(delay);
         }
-        let start = in_hand.attempts.next().map_or(tried.end, |next| next.start);
         if start == tried.start {
             return None;
         }

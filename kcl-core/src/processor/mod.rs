@@ -32,7 +32,7 @@ pub use failure::{
     OnFailureDestination, Sent, SpillToFile, WhenExhausted,
 };
 pub use prepared_checkpoint::PreparedCheckpoint;
-pub use processor_factory::{Lanes, Processor, ProcessorFactory};
+pub use processor_factory::{Lanes, OneByOne, Processor, ProcessorFactory};
 pub use record_handler::{RecordHandler, for_each_record};
 pub use record_processor::{ProcessorError, RecordBatch, RecordProcessor, ShardStart};
 pub(crate) use shard_delivery::ShardDelivery;

@@ -28,9 +28,14 @@ where
 pub enum Processor {
     /// Batches, one after another.
     Batches(Box<dyn RecordProcessor>),
+    /// Records, one after another.
+    OneByOne(OneByOne),
     /// Records, several at a time.
     Lanes(Lanes),
 }
+
+/// A [`RecordHandler`](super::RecordHandler) that is called for one record after another.
+pub struct OneByOne(pub(super) Box<dyn RecordProcessor>);
 
 /// A [`RecordHandler`](super::RecordHandler) that is called several times at once.
 pub struct Lanes {
@@ -42,7 +47,7 @@ impl Processor {
     /// When the framework commits by itself, given what the settings say. A handler of records cannot.
     pub(crate) fn checkpointing(&self, setting: Checkpointing) -> Checkpointing {
         match (self, setting) {
-            (Self::Lanes(_), Checkpointing::Manual) => Checkpointing::AfterEachBatch,
+            (Self::OneByOne(_) | Self::Lanes(_), Checkpointing::Manual) => Checkpointing::AfterEachBatch,
             _ => setting,
         }
     }
@@ -64,8 +69,15 @@ impl fmt::Debug for Processor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Batches(_) => f.debug_tuple("Batches").finish_non_exhaustive(),
+            Self::OneByOne(handler) => f.debug_tuple("OneByOne").field(handler).finish(),
             Self::Lanes(lanes) => f.debug_tuple("Lanes").field(lanes).finish(),
         }
+    }
+}
+
+impl fmt::Debug for OneByOne {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OneByOne").finish_non_exhaustive()
     }
 }
 

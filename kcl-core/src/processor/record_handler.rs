@@ -6,7 +6,8 @@ use async_trait::async_trait;
 use super::calls::caught;
 use super::lanes::LaneLimits;
 use super::{
-    Checkpointer, FailedAt, Lanes, Processor, ProcessorError, ProcessorFactory, RecordBatch, RecordProcessor,
+    Checkpointer, FailedAt, Lanes, OneByOne, Processor, ProcessorError, ProcessorFactory, RecordBatch,
+    RecordProcessor,
 };
 use crate::model::{Record, ShardKey};
 
@@ -90,35 +91,27 @@ where
 {
     fn from(RecordHandler { handle, limits }: RecordHandler<F>) -> Self {
         if limits.concurrency == 1 {
-            return OneByOne { handle }.into();
+            return Self::OneByOne(OneByOne(Box::new(EachInOrder { handle })));
         }
         Self::Lanes(Lanes { handler: Arc::new(move |record| Box::pin(handle(record))), limits })
     }
 }
 
 /// Handles all records of a shard in order.
-struct OneByOne<F> {
+struct EachInOrder<F> {
     handle: F,
 }
 
 #[async_trait]
-impl<F, Fut> RecordProcessor for OneByOne<F>
+impl<F, Fut> RecordProcessor for EachInOrder<F>
 where
     F: Fn(Record) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = Result<(), ProcessorError>> + Send + 'static,
 {
-    async fn process_records(
-        &mut self,
-        batch: &RecordBatch,
-        checkpointer: &Checkpointer,
-    ) -> Result<(), ProcessorError> {
+    async fn process_records(&mut self, batch: &RecordBatch, _: &Checkpointer) -> Result<(), ProcessorError> {
         for record in &batch.records {
             let call = async { (self.handle)(record.clone()).await };
             caught(call).await.map_err(|error| FailedAt::new(&record.position, error))?;
-        }
-        if checkpointer.is_manual() {
-            // A failure is reported by the checkpointer; the next commit includes this one.
-            let _reported = checkpointer.checkpoint().await;
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::calls::Calls;
 use super::lanes::LaneRunner;
-use super::{Checkpointer, Delivered, Delivery, Lanes, LastResort, Processor, ShardStart};
+use super::{Checkpointer, Delivered, Delivery, Lanes, LastResort, OneByOne, Processor, ShardStart};
 use crate::error::Error;
 use crate::stream::Kinesis;
 
@@ -27,7 +27,7 @@ impl ShardDelivery {
         leaving: CancellationToken,
     ) -> Self {
         match processor {
-            Processor::Batches(processor) => {
+            Processor::Batches(processor) | Processor::OneByOne(OneByOne(processor)) => {
                 let delivery = Delivery::new(processor, checkpointer, last_resort, kinesis, leaving);
                 Self::Batches(Box::new(delivery))
             }
@@ -75,10 +75,13 @@ impl ShardDelivery {
         }
     }
 
-    /// The shard is about to be given away.
-    pub(crate) async fn shutdown_requested(&mut self) {
+    /// The shard is about to be given away. False if calls had to be dropped for that.
+    pub(crate) async fn shutdown_requested(&mut self) -> bool {
         match self {
-            Self::Batches(delivery) => delivery.shutdown_requested().await,
+            Self::Batches(delivery) => {
+                delivery.shutdown_requested().await;
+                true
+            }
             Self::Lanes(runner) => runner.settle().await,
         }
     }

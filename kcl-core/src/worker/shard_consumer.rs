@@ -1,11 +1,7 @@
-use std::future::poll_fn;
-use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::Poll;
 
 use futures_util::future::join;
-
 use tokio::select;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, sleep_until};
@@ -67,17 +63,18 @@ pub(super) struct ShardConsumer {
     delivery: ShardDelivery,
     /// Cancelled when this worker is to stop processing the shard.
     leaving: CancellationToken,
+    /// Calls had to be dropped while the lease was still this worker's.
+    has_dropped_calls: bool,
     seed: u64,
 }
 
 impl ShardConsumer {
     /// Makes the shard's processor. `seed` starts the jitter of its retries.
     pub(super) fn new(context: Context, lease: Arc<HeldLease>, seed: u64) -> Self {
-        let checkpointing = context.settings.checkpointing;
-        let checkpointer =
-            Arc::new(Checkpointer::new(Arc::clone(&lease), context.events.clone(), checkpointing));
+        let checkpointer = Arc::new(Checkpointer::new(Arc::clone(&lease), context.events.clone()));
         let processor = context.processors.create(lease.shard());
-        let commits = CommitSchedule::new(processor.checkpointing(checkpointing), Instant::now());
+        let checkpointing = processor.checkpointing(context.settings.checkpointing);
+        let commits = CommitSchedule::new(checkpointing, Instant::now());
         let last_resort = LastResort {
             lease: Arc::clone(&lease),
             events: context.events.clone(),
@@ -89,7 +86,7 @@ impl ShardConsumer {
         let leaving = context.stopping.child_token();
         let delivery =
             ShardDelivery::new(processor, Arc::clone(&checkpointer), last_resort, kinesis, leaving.clone());
-        Self { context, lease, checkpointer, commits, delivery, leaving, seed }
+        Self { context, lease, checkpointer, commits, delivery, leaving, has_dropped_calls: false, seed }
     }
 
     /// Runs until the shard ends, the worker stops, another one asks for the lease, or it is lost. Losing the lease does
@@ -117,16 +114,22 @@ impl ShardConsumer {
         let ending = select! {
             biased;
             _ended = &mut attendant => Ending::LeaseLost,
-            Ok(overrun) = overrun => Ending::Failed(overrun.into()),
+            Ok(overrun) = overrun => {
+                self.has_dropped_calls = true;
+                Ending::Failed(overrun.into())
+            }
             ending = self.consume() => ending,
         };
         drop(attendant);
         self.delivery.stop_calls(BLOCKED_AFTER).await;
-        let outcome = self.settle_lease(&events).await;
-        match ending {
-            Ending::ShardEnded => (ending, ShardOutcome::Ended),
-            _ => (ending, outcome),
-        }
+        let outcome = match (&ending, self.settle_lease(&events).await) {
+            (Ending::ShardEnded, _) => ShardOutcome::Ended,
+            (_, ShardOutcome::Released | ShardOutcome::HandedOver { .. }) if self.has_dropped_calls => {
+                ShardOutcome::Forced
+            }
+            (_, outcome) => outcome,
+        };
+        (ending, outcome)
     }
 
     /// Gives back what this worker still has of the lease, or tells the processor that it is lost.
@@ -244,9 +247,10 @@ impl ShardConsumer {
             return Some(self.end(children.clone()).await);
         }
         match self.deliver(&mut page).await {
-            Delivered::Done | Delivered::Advanced => {}
-            Delivered::Stopped => return Some(self.stop().await),
             Delivered::StopWorker(error) => return Some(self.stop_worker(error).await),
+            _ if !self.lease.is_alive() => return Some(Ending::LeaseLost),
+            Delivered::Stopped => return Some(self.stop().await),
+            Delivered::Done | Delivered::Advanced => {}
         }
         Some(self.end(page.shard_end?).await)
     }
@@ -271,7 +275,8 @@ impl ShardConsumer {
                 let _reported = self.checkpointer.checkpoint().await;
             }
             loop {
-                if self.leaving.is_cancelled() {
+                // A commit in between may have found out that the lease is lost.
+                if self.leaving.is_cancelled() || !self.lease.is_alive() {
                     return Delivered::Stopped;
                 }
                 let delivered = self.process(&mut in_hand).await;
@@ -304,7 +309,7 @@ impl ShardConsumer {
             is_processed.store(true, Ordering::Relaxed);
             delivered
         };
-        join(processed, commit_when_due(commits, checkpointer, &is_processed)).await.0
+        join(processed, commits.commit_until(&is_processed, checkpointer)).await.0
     }
 
     /// Commits what is processed, if that is the framework's task and due. A failure is reported by the checkpointer; the next
@@ -313,22 +318,24 @@ impl ShardConsumer {
         if self.leaving.is_cancelled() && self.plants(PlantedFault::LeaveWithoutCommit) {
             return;
         }
-        let now = Instant::now();
-        if self.commits.is_due(now) {
-            let committed = self.checkpointer.checkpoint_processed().await;
-            self.commits.note(committed.is_ok(), now);
+        if self.commits.is_due(Instant::now()) {
+            self.commits.commit(&self.checkpointer).await;
         }
     }
 
-    /// The last words: the processor may commit. What the framework commits goes with the lease.
     async fn stop(&mut self) -> Ending {
-        self.delivery.shutdown_requested().await;
+        self.last_words().await;
         Ending::Released
     }
 
     async fn stop_worker(&mut self, error: Error) -> Ending {
-        self.delivery.shutdown_requested().await;
+        self.last_words().await;
         Ending::StopWorker(error)
+    }
+
+    /// The processor may commit. What the framework commits goes with the lease.
+    async fn last_words(&mut self) {
+        self.has_dropped_calls |= !self.delivery.shutdown_requested().await;
     }
 
     /// Everything is processed: tells the processor, and commits the end until the table has it.
@@ -372,7 +379,7 @@ impl ShardConsumer {
             },
             _ => error,
         };
-        self.delivery.shutdown_requested().await;
+        self.last_words().await;
         Ending::Failed(failure)
     }
 
@@ -388,28 +395,5 @@ impl ShardConsumer {
 
     fn shard(&self) -> &ShardKey {
         self.lease.shard()
-    }
-}
-
-/// Commits what is processed once it is due, unless the batch in hand is processed before. To be polled whenever that is.
-async fn commit_when_due(
-    commits: &mut CommitSchedule,
-    checkpointer: &Checkpointer,
-    is_processed: &AtomicBool,
-) {
-    while checkpointer.uncommitted().is_some() {
-        let mut due = pin!(sleep_until(commits.due_at()));
-        let is_due = poll_fn(|context| {
-            if is_processed.load(Ordering::Relaxed) {
-                return Poll::Ready(false);
-            }
-            due.as_mut().poll(context).map(|()| true)
-        });
-        if !is_due.await {
-            return;
-        }
-        let now = Instant::now();
-        let committed = checkpointer.checkpoint_processed().await;
-        commits.note(committed.is_ok(), now);
     }
 }

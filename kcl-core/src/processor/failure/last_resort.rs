@@ -10,6 +10,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::event::{BlockReason, Event, Events};
 use crate::lease::HeldLease;
 use crate::model::{Record, ShardKey, Timestamp};
+use crate::processor::calls::panic_as_text;
 use crate::retry::{Retry, within};
 use crate::settings::WorkerSettings;
 
@@ -131,7 +132,13 @@ impl LastResort {
             first_failed_at: exhausted.first_failed_at,
             given_up_at: exhausted.given_up_at,
         };
-        within(SEND_TIMEOUT, "the on-failure destination", destination.send(&batch)).await
+        let sending = async {
+            let sent = panic_as_text(async { destination.send(&batch).await }).await;
+            sent.unwrap_or_else(|panic| {
+                Err(Error::new(ErrorKind::Transient, format!("the on-failure destination {panic}")))
+            })
+        };
+        within(SEND_TIMEOUT, "the on-failure destination", sending).await
     }
 
     pub(crate) fn policy(&self) -> &FailurePolicy {

@@ -169,12 +169,15 @@ impl LaneRunner {
     }
 
     /// Finishes what has begun and what lies before it, as far as nothing fails, so that the next owner repeats nothing.
-    /// What takes longer than a shutdown may is dropped. The last position is committed with the lease.
-    pub(crate) async fn settle(&mut self) {
+    /// What takes longer than a shutdown may is dropped; false if something did. The last position is committed with the
+    /// lease.
+    pub(crate) async fn settle(&mut self) -> bool {
         let (grace, limit) = (self.settings.shutdown_grace, self.settings.call_deadlines.lease_lost);
-        if timeout(grace, self.finish_begun()).await.is_err() {
+        let is_settled = timeout(grace, self.finish_begun()).await.is_ok();
+        if !is_settled {
             self.stop_calls(limit).await;
         }
+        is_settled
     }
 
     /// Ends all calls at their next await point, and waits for that no longer than `limit`.
