@@ -1,4 +1,5 @@
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,11 +11,12 @@ use tokio_util::sync::CancellationToken;
 use super::calls::{CallFailure, Calls};
 use super::failure::{Attempts, Blocked, Exhausted, Failure, FailureCondition, LastResort};
 use super::{Checkpointer, RecordBatch, RecordProcessor, ShardStart, WhenExhausted};
+use crate::aggregation::Malformation;
 use crate::error::{Error, ErrorKind};
 use crate::event::{BlockReason, Event};
-use crate::model::{Record, Timestamp};
+use crate::model::{Record, ShardKey, Timestamp};
 use crate::retry::Retry;
-use crate::stream::Kinesis;
+use crate::stream::{Kinesis, NextRecords};
 
 /// What became of a call that is made until it succeeds.
 #[derive(Debug)]
@@ -33,6 +35,8 @@ pub(crate) enum Delivered {
 /// A batch, and how far it is delivered.
 pub(crate) struct BatchInHand {
     batch: RecordBatch,
+    /// Records that are not delivered, by index. Each is tried alone.
+    malformed: BTreeMap<usize, Malformation>,
     attempts: Attempts,
 }
 
@@ -114,7 +118,7 @@ impl Delivery {
             {
                 return delivered;
             }
-            match self.call(&in_hand.part(next.clone())).await {
+            match self.attempt(in_hand, next.clone()).await {
                 Ok(()) => {
                     self.checkpointer.succeed();
                     self.trouble = None;
@@ -128,6 +132,14 @@ impl Delivery {
                     }
                 }
             }
+        }
+    }
+
+    /// Calls the processor with some of the batch, unless it is a record on which the call has failed before it is made.
+    async fn attempt(&mut self, in_hand: &BatchInHand, part: Range<usize>) -> Result<(), CallFailure> {
+        match in_hand.malformed.get(&part.start) {
+            Some(malformation) => Err(CallFailure::malformed(malformation)),
+            None => self.call(&in_hand.part(part)).await,
         }
     }
 
@@ -329,9 +341,10 @@ async fn wait(delay: Duration, leaving: &CancellationToken) -> bool {
 }
 
 impl BatchInHand {
-    pub(crate) fn new(batch: RecordBatch) -> Self {
-        let attempts = Attempts::new(batch.records.len());
-        Self { batch, attempts }
+    pub(crate) fn new(shard: ShardKey, next: NextRecords, millis_behind_latest: u64) -> Self {
+        let NextRecords { records, malformed } = next;
+        let attempts = Attempts::with_alone(records.len(), malformed.keys().copied());
+        Self { batch: RecordBatch { shard, records, millis_behind_latest }, malformed, attempts }
     }
 
     /// The last of its records.

@@ -24,8 +24,8 @@ use crate::lease::HeldLease;
 use crate::model::{Checkpoint, ShardId, ShardKey};
 use crate::planted::PlantedFault;
 use crate::processor::{
-    BatchInHand, Checkpointer, Delivered, LastResort, OnFailureDestination, ProcessorFactory, RecordBatch,
-    ShardDelivery, ShardStart,
+    BatchInHand, Checkpointer, Delivered, LastResort, OnFailureDestination, ProcessorFactory, ShardDelivery,
+    ShardStart,
 };
 use crate::retry::Retry;
 use crate::settings::WorkerSettings;
@@ -259,12 +259,8 @@ impl ShardConsumer {
             return runner.accept(page).await;
         }
         loop {
-            let batch = RecordBatch {
-                shard: self.shard().clone(),
-                records: page.next_records(),
-                millis_behind_latest: page.millis_behind_latest,
-            };
-            let mut in_hand = BatchInHand::new(batch);
+            let (shard, next) = (self.shard().clone(), page.next_records());
+            let mut in_hand = BatchInHand::new(shard, next, page.millis_behind_latest);
             let Some(last) = in_hand.last() else { return Delivered::Done };
             if self.plants(PlantedFault::CommitBeforeProcessing) {
                 self.checkpointer.begin(&last.position);

@@ -20,7 +20,8 @@ pub struct FailedBatch {
     pub records: Vec<Record>,
     /// Why they were given up.
     pub condition: FailureCondition,
-    /// Calls of the processor with these records; 0 if it was never called with them.
+    /// Calls of the processor with these records; 0 if it was never called with them. The tries of a malformed aggregate that
+    /// is [not delivered](crate::aggregation::MalformedAggregates::Fail) count, too.
     pub attempts: u32,
     /// The error of the last attempt.
     pub error: Option<String>,

@@ -22,7 +22,7 @@ use crate::processor::calls::{CallFailure, Calls};
 use crate::processor::failure::LastResort;
 use crate::processor::{Checkpointer, Delivered, ProcessorError};
 use crate::settings::WorkerSettings;
-use crate::stream::{FetchedBatch, Kinesis, Room};
+use crate::stream::{FetchedBatch, Kinesis, NextRecords, Room};
 
 /// What is called for each record.
 pub(crate) type Handler = Arc<dyn Fn(Record) -> BoxFuture<'static, Result<(), ProcessorError>> + Send + Sync>;
@@ -102,11 +102,11 @@ impl LaneRunner {
     /// Takes the shard's next page. Waits while more is in flight than may be, and goes on with that meanwhile.
     pub(crate) async fn accept(&mut self, page: &mut FetchedBatch) -> Delivered {
         loop {
-            let records = page.next_records();
-            if records.is_empty() {
+            let next = page.next_records();
+            if next.records.is_empty() {
                 break;
             }
-            let delivered = self.admit(records, page.millis_behind_latest).await;
+            let delivered = self.admit(next, page.millis_behind_latest).await;
             if !matches!(delivered, Delivered::Done) {
                 return delivered;
             }
@@ -119,9 +119,10 @@ impl LaneRunner {
         Delivered::Done
     }
 
-    async fn admit(&mut self, records: Vec<Record>, millis_behind_latest: u64) -> Delivered {
+    async fn admit(&mut self, next: NextRecords, millis_behind_latest: u64) -> Delivered {
+        let NextRecords { records, mut malformed } = next;
         let (leaving, count) = (self.leaving.clone(), records.len());
-        for record in records {
+        for (index, record) in records.into_iter().enumerate() {
             while !self.book.has_room_for(&record) {
                 let turned = select! {
                     biased;
@@ -132,7 +133,12 @@ impl LaneRunner {
                     return Delivered::StopWorker(error);
                 }
             }
-            self.last_admitted = Some(self.book.admit(record));
+            let malformation = malformed.remove(&index).map(|malformation| (record.clone(), malformation));
+            let ticket = self.book.admit(record);
+            if let Some((record, malformation)) = malformation {
+                self.troubles.foresee(ticket, &record, malformation);
+            }
+            self.last_admitted = Some(ticket);
             self.start();
         }
         if let Some(last) = self.last_admitted {
@@ -224,6 +230,10 @@ impl LaneRunner {
         while let Some((ticket, record)) = self.next_call() {
             if self.troubles.gives_up(ticket, &record) {
                 self.book.pause(ticket);
+                continue;
+            }
+            if let Some(failure) = self.troubles.foreseen(ticket) {
+                self.fail(ticket, &failure);
                 continue;
             }
             let (handler, calls) = (Arc::clone(&self.handler), Arc::clone(&self.calls));

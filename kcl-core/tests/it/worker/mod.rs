@@ -24,6 +24,7 @@ mod late_listing;
 mod late_requests;
 mod lease_cost;
 mod listing;
+mod malformed;
 mod moved_positions;
 mod namesakes;
 mod ownership;
