@@ -242,6 +242,7 @@ impl Delivery {
             error: self.trouble.as_ref().map(|trouble| trouble.error.clone()),
             first_failed_at: self.trouble.as_ref().map(|trouble| trouble.first_failed_at),
             given_up_at: self.kinesis.now(),
+            stream_arn: self.kinesis.stream_arn(&self.calls.shard().stream),
         };
         let taken = select! {
             biased;

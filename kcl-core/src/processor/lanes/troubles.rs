@@ -119,6 +119,7 @@ impl Troubles {
             error: trouble.error.clone(),
             first_failed_at: trouble.first_failed_at,
             given_up_at: self.kinesis.now(),
+            stream_arn: self.kinesis.stream_arn(&self.last_resort.lease.shard().stream),
         };
         let (last_resort, record) = (Arc::clone(&self.last_resort), trouble.record.clone());
         Some((ticket, async move { last_resort.take(&[record], &exhausted).await }))

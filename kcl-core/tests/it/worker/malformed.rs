@@ -11,6 +11,7 @@ use kcl_core::processor::{
     Checkpointer, FailedAt, FailedBatch, FailurePolicy, OnFailureDestination, ProcessorError,
     ProcessorFactory, RecordBatch, RecordProcessor, Sent, WhenExhausted,
 };
+use kcl_core::stream::Kinesis as _;
 use kcl_core::testing::DeliveryOracle;
 use kcl_core::worker::Worker;
 use kcl_core::{Result, WorkerSettings};
@@ -222,6 +223,7 @@ async fn every_record_of_random_pages_is_delivered_or_in_the_destination_once_an
         assert_eq!(fleet.assert_good(), 0, "seed {seed}");
         assert!(!saw_malformed.load(Ordering::Relaxed), "seed {seed}");
         for batch in &*shelf.batches.lock().unwrap() {
+            assert_eq!(batch.stream_arn, fleet.kinesis.stream_arn(&fleet.stream));
             let is_alone = batch.records.len() == 1;
             assert!(is_alone || !batch.records.iter().any(is_malformed), "seed {seed}");
             assert!(form == 3 || batch.records.iter().all(|record| is_bad(record) || is_malformed(record)));
