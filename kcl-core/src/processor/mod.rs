@@ -23,7 +23,7 @@ pub use call_deadlines::CallDeadlines;
 pub(crate) use call_watch::{CallWatch, Overrun};
 pub use checkpoint_out_of_range::CheckpointOutOfRange;
 pub use checkpointer::Checkpointer;
-pub(crate) use delivery::{BatchInHand, Delivered, Delivery};
+pub(crate) use delivery::{BatchInHand, Delivery, Halt};
 pub(crate) use failure::LastResort;
 #[cfg(feature = "sqs")]
 pub(crate) use failure::md5_uuid;

@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 
 use futures_util::future::join;
-
 use tokio::select;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, sleep_until};
@@ -24,7 +23,7 @@ use crate::lease::HeldLease;
 use crate::model::{Checkpoint, ShardId, ShardKey};
 use crate::planted::PlantedFault;
 use crate::processor::{
-    BatchInHand, Checkpointer, Delivered, LastResort, OnFailureDestination, ProcessorFactory, ShardDelivery,
+    BatchInHand, Checkpointer, Halt, LastResort, OnFailureDestination, ProcessorFactory, ShardDelivery,
     ShardStart,
 };
 use crate::retry::Retry;
@@ -44,6 +43,15 @@ pub(super) enum Ending {
     Failed(Error),
     /// The processor failed, and the failure policy is to stop the worker.
     StopWorker(Error),
+}
+
+impl From<Halt> for Ending {
+    fn from(halt: Halt) -> Self {
+        match halt {
+            Halt::Leaving => Self::Released,
+            Halt::StopWorker(error) => Self::StopWorker(error),
+        }
+    }
 }
 
 /// Everything a consumer needs of its worker.
@@ -181,17 +189,15 @@ impl ShardConsumer {
         if self.leaving.is_cancelled() {
             return Ending::Released;
         }
-        match Box::pin(self.initialize()).await {
-            Delivered::Done | Delivered::Advanced => {}
-            Delivered::Stopped => return Ending::Released,
-            Delivered::StopWorker(error) => return Ending::StopWorker(error),
+        if let Err(halt) = Box::pin(self.initialize()).await {
+            return halt.into();
         }
         let range = self.lease.acquired().hash_key_range;
         let fetcher = self.context.retriever.fetch(self.shard(), position, range, self.seed);
         self.pump(fetcher).await
     }
 
-    async fn initialize(&mut self) -> Delivered {
+    async fn initialize(&mut self) -> Result<(), Halt> {
         let acquired = self.lease.acquired();
         let start = ShardStart {
             shard: acquired.shard.clone(),
@@ -210,8 +216,8 @@ impl ShardConsumer {
             let has_uncommitted = self.delivery.is_batches() && self.uncommitted().is_some();
             let read = select! {
                 biased;
-                () = leaving.cancelled() => return Box::pin(self.stop()).await,
-                error = self.delivery.go_on() => return Box::pin(self.stop_worker(error)).await,
+                () = leaving.cancelled() => return Box::pin(self.stop(Halt::Leaving)).await,
+                error = self.delivery.go_on() => return Box::pin(self.stop(Halt::StopWorker(error))).await,
                 read = fetcher.next_batch() => read,
                 () = sleep_until(self.commits.due_at()), if has_uncommitted => {
                     Box::pin(self.commit()).await;
@@ -230,23 +236,18 @@ impl ShardConsumer {
         if !self.lease.is_alive() {
             return Some(Ending::LeaseLost);
         }
-        let mut page = match read.map(|read| *read) {
-            Some(Ok(page)) => page,
-            Some(Err(error)) => return Some(self.source_failed(error).await),
-            None => {
-                let error = Error::new(ErrorKind::Refused, "the reader of the shard ended by itself");
-                return Some(self.source_failed(error).await);
-            }
+        let no_more = || Err(Error::new(ErrorKind::Refused, "the reader of the shard ended by itself"));
+        let mut page = match read.map_or_else(no_more, |read| *read) {
+            Ok(page) => page,
+            Err(error) => return Some(self.source_failed(error).await),
         };
         if let Some(children) = &page.shard_end
             && self.plants(PlantedFault::EndBeforeLastBatch)
         {
             return Some(self.end(children.clone()).await);
         }
-        match self.deliver(&mut page).await {
-            Delivered::Done | Delivered::Advanced => {}
-            Delivered::Stopped => return Some(self.stop().await),
-            Delivered::StopWorker(error) => return Some(self.stop_worker(error).await),
+        if let Err(halt) = self.deliver(&mut page).await {
+            return Some(self.stop(halt).await);
         }
         Some(self.end(page.shard_end?).await)
     }
@@ -254,40 +255,34 @@ impl ShardConsumer {
     /// Delivers a page, batch by batch, and commits each; or into lanes, which are committed as they go on. A page of
     /// aggregates may have a great many batches, so what is left of it when the shard is to be given away is left to the
     /// next owner.
-    async fn deliver(&mut self, page: &mut FetchedBatch) -> Delivered {
+    async fn deliver(&mut self, page: &mut FetchedBatch) -> Result<(), Halt> {
         if let ShardDelivery::Lanes(runner) = &mut self.delivery {
             return runner.accept(page).await;
         }
         loop {
             let (shard, next) = (self.shard().clone(), page.next_records());
             let mut in_hand = BatchInHand::new(shard, next, page.millis_behind_latest);
-            let Some(last) = in_hand.last() else { return Delivered::Done };
+            let Some(last) = in_hand.last() else { return Ok(()) };
             if self.plants(PlantedFault::CommitBeforeProcessing) {
                 self.checkpointer.begin(&last.position);
                 let _reported = self.checkpointer.checkpoint().await;
             }
-            loop {
+            while !in_hand.is_done() {
                 if self.leaving.is_cancelled() {
-                    return Delivered::Stopped;
+                    return Err(Halt::Leaving);
                 }
-                let delivered = self.process(&mut in_hand).await;
-                if matches!(delivered, Delivered::Stopped | Delivered::StopWorker(_)) {
-                    return delivered;
-                }
+                self.process(&mut in_hand).await?;
                 self.commit().await;
-                if matches!(delivered, Delivered::Done) {
-                    break;
-                }
             }
         }
     }
 
     /// Has the processor take some of a batch. Meanwhile, what is processed before is committed when it is due: a record may
     /// be in the way for days.
-    async fn process(&mut self, in_hand: &mut BatchInHand) -> Delivered {
+    async fn process(&mut self, in_hand: &mut BatchInHand) -> Result<(), Halt> {
         let has_uncommitted = self.uncommitted().is_some();
         let Self { delivery: ShardDelivery::Batches(delivery), checkpointer, commits, .. } = self else {
-            return Delivered::Done;
+            return Ok(());
         };
         if !has_uncommitted {
             return delivery.process(in_hand).await;
@@ -317,22 +312,15 @@ impl ShardConsumer {
     }
 
     /// The last words: the processor may commit. What the framework commits goes with the lease.
-    async fn stop(&mut self) -> Ending {
+    async fn stop(&mut self, halt: Halt) -> Ending {
         self.delivery.shutdown_requested().await;
-        Ending::Released
-    }
-
-    async fn stop_worker(&mut self, error: Error) -> Ending {
-        self.delivery.shutdown_requested().await;
-        Ending::StopWorker(error)
+        halt.into()
     }
 
     /// Everything is processed: tells the processor, and commits the end until the table has it.
     async fn end(&mut self, children: Vec<ChildShard>) -> Ending {
-        match self.delivery.shard_ended().await {
-            Delivered::Done | Delivered::Advanced => {}
-            Delivered::Stopped => return self.stop().await,
-            Delivered::StopWorker(error) => return self.stop_worker(error).await,
+        if let Err(halt) = self.delivery.shard_ended().await {
+            return self.stop(halt).await;
         }
         let leaving = self.leaving.clone();
         let children: Vec<ShardId> = children.into_iter().map(|child| child.shard_id).collect();
@@ -343,7 +331,7 @@ impl ShardConsumer {
             }
             select! {
                 biased;
-                () = leaving.cancelled() => return self.stop().await,
+                () = leaving.cancelled() => return self.stop(Halt::Leaving).await,
                 () = sleep(retry.next_delay()) => {}
             }
         }

@@ -20,7 +20,7 @@ use crate::lease::HeldLease;
 use crate::model::Record;
 use crate::processor::calls::{CallFailure, Calls};
 use crate::processor::failure::LastResort;
-use crate::processor::{Checkpointer, Delivered, ProcessorError};
+use crate::processor::{Checkpointer, Halt, ProcessorError};
 use crate::settings::WorkerSettings;
 use crate::stream::{FetchedBatch, Kinesis, NextRecords, Room};
 
@@ -100,38 +100,28 @@ impl LaneRunner {
     }
 
     /// Takes the shard's next page. Waits while more is in flight than may be, and goes on with that meanwhile.
-    pub(crate) async fn accept(&mut self, page: &mut FetchedBatch) -> Delivered {
+    pub(crate) async fn accept(&mut self, page: &mut FetchedBatch) -> Result<(), Halt> {
         loop {
             let next = page.next_records();
             if next.records.is_empty() {
                 break;
             }
-            let delivered = self.admit(next, page.millis_behind_latest).await;
-            if !matches!(delivered, Delivered::Done) {
-                return delivered;
-            }
+            self.admit(next, page.millis_behind_latest).await?;
         }
         if let (Some(room), Some(last)) = (page.take_room(), self.last_admitted)
             && !self.book.has_passed(last)
         {
             self.rooms.push_back((last, room));
         }
-        Delivered::Done
+        Ok(())
     }
 
-    async fn admit(&mut self, next: NextRecords, millis_behind_latest: u64) -> Delivered {
+    async fn admit(&mut self, next: NextRecords, millis_behind_latest: u64) -> Result<(), Halt> {
         let NextRecords { records, mut malformed } = next;
         let (leaving, count) = (self.leaving.clone(), records.len());
         for (index, record) in records.into_iter().enumerate() {
             while !self.book.has_room_for(&record) {
-                let turned = select! {
-                    biased;
-                    () = leaving.cancelled() => return Delivered::Stopped,
-                    turned = self.turn() => turned,
-                };
-                if let Err(error) = turned {
-                    return Delivered::StopWorker(error);
-                }
+                self.turn_unless(&leaving).await?;
             }
             let malformation = malformed.remove(&index).map(|malformation| (record.clone(), malformation));
             let ticket = self.book.admit(record);
@@ -144,7 +134,7 @@ impl LaneRunner {
         if let Some(last) = self.last_admitted {
             self.batches.push_back(Batch { last, records: count, millis_behind_latest });
         }
-        Delivered::Done
+        Ok(())
     }
 
     /// Goes on with what is in flight, for ever, or until the failure policy stops the worker. Dropping the future loses
@@ -158,20 +148,13 @@ impl LaneRunner {
     }
 
     /// Waits until everything accepted is finished, and commits no more: the end of the shard is committed next.
-    pub(crate) async fn drain(&mut self) -> Delivered {
+    pub(crate) async fn drain(&mut self) -> Result<(), Halt> {
         let leaving = self.leaving.clone();
         while !self.book.is_empty() {
-            let turned = select! {
-                biased;
-                () = leaving.cancelled() => return Delivered::Stopped,
-                turned = self.turn() => turned,
-            };
-            if let Err(error) = turned {
-                return Delivered::StopWorker(error);
-            }
+            self.turn_unless(&leaving).await?;
         }
         self.end_commits().await;
-        Delivered::Done
+        Ok(())
     }
 
     /// Finishes what has begun and what lies before it, as far as nothing fails, so that the next owner repeats nothing.
@@ -203,6 +186,15 @@ impl LaneRunner {
         self.commits.end();
         while self.commits.is_under_way() {
             let _ending = self.turn().await;
+        }
+    }
+
+    /// [`turn`](Self::turn), unless the shard is about to be given away.
+    async fn turn_unless(&mut self, leaving: &CancellationToken) -> Result<(), Halt> {
+        select! {
+            biased;
+            () = leaving.cancelled() => Err(Halt::Leaving),
+            turned = self.turn() => turned.map_err(Halt::StopWorker),
         }
     }
 
