@@ -12,8 +12,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::event::Event;
 use crate::lease::{Conditional, Consistency, Lease, LeaseChange, LeaseStore};
 use crate::memory::{MemoryKinesis, MemoryKinesisLimits, MemoryKinesisSettings, MemoryLeaseStore};
-use crate::model::{Checkpoint, RecordPosition, Shard, ShardId, ShardKey, StreamId, WorkerId};
-use crate::processor::{OnFailureDestination, Processor, ProcessorFactory};
+use crate::model::{Checkpoint, RecordPosition, Shard, ShardId, StreamId, WorkerId};
+use crate::processor::{OnFailureDestination, Processor, ProcessorFactory, ShardStart};
 use crate::settings::WorkerSettings;
 use crate::stream::Kinesis;
 use crate::worker::{Ports, ShutdownReport, Worker};
@@ -298,7 +298,7 @@ impl fmt::Debug for Rehearsal {
 struct Shared(Arc<dyn ProcessorFactory>);
 
 impl ProcessorFactory for Shared {
-    fn create(&self, shard: &ShardKey) -> Processor {
-        self.0.create(shard)
+    fn create(&self, start: &ShardStart) -> Processor {
+        self.0.create(start)
     }
 }

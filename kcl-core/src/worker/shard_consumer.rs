@@ -84,7 +84,7 @@ impl ShardConsumer {
         let checkpointing = context.settings.checkpointing;
         let checkpointer =
             Arc::new(Checkpointer::new(Arc::clone(&lease), context.events.clone(), checkpointing));
-        let processor = context.processors.create(lease.shard());
+        let processor = context.processors.create(&ShardStart::of(lease.acquired()));
         let commits = CommitSchedule::new(processor.checkpointing(checkpointing), Instant::now());
         let last_resort = LastResort {
             lease: Arc::clone(&lease),
@@ -198,14 +198,7 @@ impl ShardConsumer {
     }
 
     async fn initialize(&mut self) -> Result<(), Halt> {
-        let acquired = self.lease.acquired();
-        let start = ShardStart {
-            shard: acquired.shard.clone(),
-            checkpoint: acquired.checkpoint.clone(),
-            pending: acquired.pending.clone(),
-            fencing_token: acquired.counter,
-        };
-        self.delivery.initialize(&start).await
+        self.delivery.initialize(&ShardStart::of(self.lease.acquired())).await
     }
 
     /// Moves batches from the stream to the processor. What happens now and then is in boxes: a worker may hold thousands of

@@ -37,6 +37,7 @@ mod reading;
 mod reasons;
 mod requests;
 mod resharding;
+mod shard_starts;
 mod sharing;
 mod shown;
 mod shutdown;
