@@ -5,6 +5,7 @@ use futures_util::FutureExt;
 
 use super::call_watch::CallWatch;
 use super::{FailedAt, ProcessorError};
+use crate::aggregation::Malformation;
 use crate::event::Events;
 use crate::model::{RecordPosition, ShardKey};
 
@@ -58,6 +59,11 @@ impl Calls {
 impl CallFailure {
     pub(crate) fn new(text: String) -> Self {
         Self { text, position: None }
+    }
+
+    /// Of a record that is not delivered.
+    pub(crate) fn malformed(malformation: &Malformation) -> Self {
+        Self::new(format!("the record begins as an aggregate and cannot be taken apart: {malformation}"))
     }
 }
 

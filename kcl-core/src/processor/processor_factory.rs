@@ -1,17 +1,18 @@
 use std::fmt;
 
-use super::RecordProcessor;
 use super::lanes::{Handler, LaneLimits};
+use super::{RecordProcessor, ShardStart};
 use crate::model::ShardKey;
 use crate::settings::Checkpointing;
 
 /// Makes the processor of a shard.
 ///
 /// Every function or closure from a shard to a [`RecordProcessor`] or a [`RecordHandler`](super::RecordHandler) is one,
-/// and so is the handler itself.
+/// and so is the handler itself. One that needs more than the shard's name is made by
+/// [`for_each_shard`](super::for_each_shard).
 pub trait ProcessorFactory: Send + Sync + 'static {
-    /// A new processor for `shard`, which this worker has just taken.
-    fn create(&self, shard: &ShardKey) -> Processor;
+    /// A new processor for the shard that this worker has just taken.
+    fn create(&self, start: &ShardStart) -> Processor;
 }
 
 impl<F, P> ProcessorFactory for F
@@ -19,8 +20,8 @@ where
     F: Fn(&ShardKey) -> P + Send + Sync + 'static,
     P: Into<Processor>,
 {
-    fn create(&self, shard: &ShardKey) -> Processor {
-        self(shard).into()
+    fn create(&self, start: &ShardStart) -> Processor {
+        self(&start.shard).into()
     }
 }
 

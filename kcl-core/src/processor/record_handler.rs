@@ -7,9 +7,9 @@ use super::calls::caught;
 use super::lanes::LaneLimits;
 use super::{
     Checkpointer, FailedAt, Lanes, OneByOne, Processor, ProcessorError, ProcessorFactory, RecordBatch,
-    RecordProcessor,
+    RecordProcessor, ShardStart,
 };
-use crate::model::{Record, ShardKey};
+use crate::model::Record;
 
 /// As many records as one read of the service returns.
 const WINDOW_RECORDS: usize = 10_000;
@@ -32,7 +32,8 @@ const WINDOW_BYTES: usize = 10 * 1024 * 1024;
 /// ```
 ///
 /// Records of one shard are handled in order, one after another, unless the [concurrency](RecordHandler::concurrency)
-/// says otherwise. A call that fails or panics is made again for the same record, as the
+/// says otherwise. What is known of the shard, such as the fencing token, it gets by
+/// [`for_each_shard`](super::for_each_shard). A call that fails or panics is made again for the same record, as the
 /// [failure policy](super::FailurePolicy) says. Positions are committed by the framework, as
 /// [`Checkpointing`](crate::Checkpointing) says; `Manual` is as good as `AfterEachBatch`.
 pub fn for_each_record<F, Fut>(handle: F) -> RecordHandler<F>
@@ -79,7 +80,7 @@ where
     F: Fn(Record) -> Fut + Clone + Send + Sync + 'static,
     Fut: Future<Output = Result<(), ProcessorError>> + Send + 'static,
 {
-    fn create(&self, _: &ShardKey) -> Processor {
+    fn create(&self, _: &ShardStart) -> Processor {
         self.clone().into()
     }
 }

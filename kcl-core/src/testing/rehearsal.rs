@@ -15,10 +15,8 @@ use crate::lease::{Conditional, Consistency, Lease, LeaseChange, LeaseStore};
 use crate::memory::{
     MemoryKinesis, MemoryKinesisLimits, MemoryKinesisSettings, MemoryLeaseStore, PutRecordOutput,
 };
-use crate::model::{
-    Checkpoint, HashKeyRange, Record, RecordPosition, Shard, ShardId, ShardKey, StreamId, WorkerId,
-};
-use crate::processor::{OnFailureDestination, Processor, ProcessorFactory};
+use crate::model::{Checkpoint, HashKeyRange, Record, RecordPosition, Shard, ShardId, StreamId, WorkerId};
+use crate::processor::{OnFailureDestination, Processor, ProcessorFactory, ShardStart};
 use crate::settings::WorkerSettings;
 use crate::stream::Kinesis;
 use crate::worker::{Ports, ShutdownReport, Worker};
@@ -324,7 +322,7 @@ impl fmt::Debug for Rehearsal {
 struct Shared(Arc<dyn ProcessorFactory>);
 
 impl ProcessorFactory for Shared {
-    fn create(&self, shard: &ShardKey) -> Processor {
-        self.0.create(shard)
+    fn create(&self, start: &ShardStart) -> Processor {
+        self.0.create(start)
     }
 }

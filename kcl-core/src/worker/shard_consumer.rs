@@ -20,8 +20,8 @@ use crate::lease::HeldLease;
 use crate::model::{Checkpoint, ShardId, ShardKey};
 use crate::planted::PlantedFault;
 use crate::processor::{
-    BatchInHand, Checkpointer, Delivered, LastResort, OnFailureDestination, ProcessorFactory, RecordBatch,
-    ShardDelivery, ShardStart,
+    BatchInHand, Checkpointer, Halt, LastResort, OnFailureDestination, ProcessorFactory, ShardDelivery,
+    ShardStart,
 };
 use crate::retry::Retry;
 use crate::settings::WorkerSettings;
@@ -40,6 +40,15 @@ pub(super) enum Ending {
     Failed(Error),
     /// The processor failed, and the failure policy is to stop the worker.
     StopWorker(Error),
+}
+
+impl From<Halt> for Ending {
+    fn from(halt: Halt) -> Self {
+        match halt {
+            Halt::Leaving => Self::Released,
+            Halt::StopWorker(error) => Self::StopWorker(error),
+        }
+    }
 }
 
 /// Everything a consumer needs of its worker.
@@ -72,7 +81,7 @@ impl ShardConsumer {
     /// Makes the shard's processor. `seed` starts the jitter of its retries.
     pub(super) fn new(context: Context, lease: Arc<HeldLease>, seed: u64) -> Self {
         let checkpointer = Arc::new(Checkpointer::new(Arc::clone(&lease), context.events.clone()));
-        let processor = context.processors.create(lease.shard());
+        let processor = context.processors.create(&ShardStart::of(lease.acquired()));
         let checkpointing = processor.checkpointing(context.settings.checkpointing);
         let commits = CommitSchedule::new(checkpointing, Instant::now());
         let last_resort = LastResort {
@@ -184,25 +193,16 @@ impl ShardConsumer {
         if self.leaving.is_cancelled() {
             return Ending::Released;
         }
-        match Box::pin(self.initialize()).await {
-            Delivered::Done | Delivered::Advanced => {}
-            Delivered::Stopped => return Ending::Released,
-            Delivered::StopWorker(error) => return Ending::StopWorker(error),
+        if let Err(halt) = Box::pin(self.initialize()).await {
+            return halt.into();
         }
         let range = self.lease.acquired().hash_key_range;
         let fetcher = self.context.retriever.fetch(self.shard(), position, range, self.seed);
         self.pump(fetcher).await
     }
 
-    async fn initialize(&mut self) -> Delivered {
-        let acquired = self.lease.acquired();
-        let start = ShardStart {
-            shard: acquired.shard.clone(),
-            checkpoint: acquired.checkpoint.clone(),
-            pending: acquired.pending.clone(),
-            fencing_token: acquired.counter,
-        };
-        self.delivery.initialize(&start).await
+    async fn initialize(&mut self) -> Result<(), Halt> {
+        self.delivery.initialize(&ShardStart::of(self.lease.acquired())).await
     }
 
     /// Moves batches from the stream to the processor. What happens now and then is in boxes: a worker may hold thousands of
@@ -213,8 +213,8 @@ impl ShardConsumer {
             let has_uncommitted = self.delivery.is_batches() && self.uncommitted().is_some();
             let read = select! {
                 biased;
-                () = leaving.cancelled() => return Box::pin(self.stop()).await,
-                error = self.delivery.go_on() => return Box::pin(self.stop_worker(error)).await,
+                () = leaving.cancelled() => return Box::pin(self.stop(Halt::Leaving)).await,
+                error = self.delivery.go_on() => return Box::pin(self.stop(Halt::StopWorker(error))).await,
                 read = fetcher.next_batch() => read,
                 () = sleep_until(self.commits.due_at()), if has_uncommitted => {
                     Box::pin(self.commit()).await;
@@ -233,13 +233,10 @@ impl ShardConsumer {
         if !self.lease.is_alive() {
             return Some(Ending::LeaseLost);
         }
-        let mut page = match read.map(|read| *read) {
-            Some(Ok(page)) => page,
-            Some(Err(error)) => return Some(self.source_failed(error).await),
-            None => {
-                let error = Error::new(ErrorKind::Refused, "the reader of the shard ended by itself");
-                return Some(self.source_failed(error).await);
-            }
+        let no_more = || Err(Error::new(ErrorKind::Refused, "the reader of the shard ended by itself"));
+        let mut page = match read.map_or_else(no_more, |read| *read) {
+            Ok(page) => page,
+            Err(error) => return Some(self.source_failed(error).await),
         };
         if let Some(children) = &page.shard_end
             && self.plants(PlantedFault::EndBeforeLastBatch)
@@ -247,10 +244,10 @@ impl ShardConsumer {
             return Some(self.end(children.clone()).await);
         }
         match self.deliver(&mut page).await {
-            Delivered::StopWorker(error) => return Some(self.stop_worker(error).await),
+            Err(halt @ Halt::StopWorker(_)) => return Some(self.stop(halt).await),
             _ if !self.lease.is_alive() => return Some(Ending::LeaseLost),
-            Delivered::Stopped => return Some(self.stop().await),
-            Delivered::Done | Delivered::Advanced => {}
+            Err(halt) => return Some(self.stop(halt).await),
+            Ok(()) => {}
         }
         Some(self.end(page.shard_end?).await)
     }
@@ -258,45 +255,35 @@ impl ShardConsumer {
     /// Delivers a page, batch by batch, and commits each; or into lanes, which are committed as they go on. A page of
     /// aggregates may have a great many batches, so what is left of it when the shard is to be given away is left to the
     /// next owner.
-    async fn deliver(&mut self, page: &mut FetchedBatch) -> Delivered {
+    async fn deliver(&mut self, page: &mut FetchedBatch) -> Result<(), Halt> {
         if let ShardDelivery::Lanes(runner) = &mut self.delivery {
             return runner.accept(page).await;
         }
         loop {
-            let batch = RecordBatch {
-                shard: self.shard().clone(),
-                records: page.next_records(),
-                millis_behind_latest: page.millis_behind_latest,
-            };
-            let mut in_hand = BatchInHand::new(batch);
-            let Some(last) = in_hand.last() else { return Delivered::Done };
+            let (shard, next) = (self.shard().clone(), page.next_records());
+            let mut in_hand = BatchInHand::new(shard, next, page.millis_behind_latest);
+            let Some(last) = in_hand.last() else { return Ok(()) };
             if self.plants(PlantedFault::CommitBeforeProcessing) {
                 self.checkpointer.begin(&last.position);
                 let _reported = self.checkpointer.checkpoint().await;
             }
-            loop {
+            while !in_hand.is_done() {
                 // A commit in between may have found out that the lease is lost.
                 if self.leaving.is_cancelled() || !self.lease.is_alive() {
-                    return Delivered::Stopped;
+                    return Err(Halt::Leaving);
                 }
-                let delivered = self.process(&mut in_hand).await;
-                if matches!(delivered, Delivered::Stopped | Delivered::StopWorker(_)) {
-                    return delivered;
-                }
+                self.process(&mut in_hand).await?;
                 self.commit().await;
-                if matches!(delivered, Delivered::Done) {
-                    break;
-                }
             }
         }
     }
 
     /// Has the processor take some of a batch. Meanwhile, what is processed before is committed when it is due: a record may
     /// be in the way for days.
-    async fn process(&mut self, in_hand: &mut BatchInHand) -> Delivered {
+    async fn process(&mut self, in_hand: &mut BatchInHand) -> Result<(), Halt> {
         let has_uncommitted = self.uncommitted().is_some();
         let Self { delivery: ShardDelivery::Batches(delivery), checkpointer, commits, .. } = self else {
-            return Delivered::Done;
+            return Ok(());
         };
         if !has_uncommitted {
             return delivery.process(in_hand).await;
@@ -323,14 +310,9 @@ impl ShardConsumer {
         }
     }
 
-    async fn stop(&mut self) -> Ending {
+    async fn stop(&mut self, halt: Halt) -> Ending {
         self.last_words().await;
-        Ending::Released
-    }
-
-    async fn stop_worker(&mut self, error: Error) -> Ending {
-        self.last_words().await;
-        Ending::StopWorker(error)
+        halt.into()
     }
 
     /// The processor may commit. What the framework commits goes with the lease.
@@ -340,10 +322,8 @@ impl ShardConsumer {
 
     /// Everything is processed: tells the processor, and commits the end until the table has it.
     async fn end(&mut self, children: Vec<ChildShard>) -> Ending {
-        match self.delivery.shard_ended().await {
-            Delivered::Done | Delivered::Advanced => {}
-            Delivered::Stopped => return self.stop().await,
-            Delivered::StopWorker(error) => return self.stop_worker(error).await,
+        if let Err(halt) = self.delivery.shard_ended().await {
+            return self.stop(halt).await;
         }
         let leaving = self.leaving.clone();
         let children: Vec<ShardId> = children.into_iter().map(|child| child.shard_id).collect();
@@ -354,7 +334,7 @@ impl ShardConsumer {
             }
             select! {
                 biased;
-                () = leaving.cancelled() => return self.stop().await,
+                () = leaving.cancelled() => return self.stop(Halt::Leaving).await,
                 () = sleep(retry.next_delay()) => {}
             }
         }

@@ -9,7 +9,7 @@ use super::{
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{BlockReason, Event, Events};
 use crate::lease::HeldLease;
-use crate::model::{Record, ShardKey, Timestamp};
+use crate::model::{Record, ShardKey, StreamArn, Timestamp};
 use crate::processor::calls::panic_as_text;
 use crate::retry::{Retry, within};
 use crate::settings::WorkerSettings;
@@ -37,6 +37,7 @@ pub(crate) struct Exhausted {
     pub(crate) error: Option<String>,
     pub(crate) first_failed_at: Option<Timestamp>,
     pub(crate) given_up_at: Timestamp,
+    pub(crate) stream_arn: Option<StreamArn>,
 }
 
 impl LastResort {
@@ -123,6 +124,7 @@ impl LastResort {
     ) -> Result<Sent> {
         let batch = FailedBatch {
             shard: self.shard().clone(),
+            stream_arn: exhausted.stream_arn.clone(),
             worker: self.settings.worker_id.clone(),
             fencing_token: self.lease.acquired().counter,
             records: records.to_vec(),

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use kcl_core::processor::{
     FailedBatch, FailureCondition, FailurePolicy, OnFailureDestination, Sent, WhenExhausted,
 };
+use kcl_core::stream::Kinesis as _;
 use kcl_core::worker::Worker;
 use kcl_core::{Error, ErrorKind, Result, WorkerSettings};
 use tokio::time::sleep;
@@ -74,6 +75,8 @@ async fn what_is_given_up_is_in_the_destination_with_its_story() {
     assert_eq!(batch.error.as_deref(), Some("one of them is not to my taste"));
     assert!(batch.first_failed_at.unwrap() < batch.given_up_at);
     assert_eq!(batch.worker.as_str(), "a");
+    assert_eq!(batch.stream_arn, fleet.kinesis.stream_arn(&fleet.stream));
+    assert!(batch.stream_arn.is_some(), "the one in memory knows it");
     assert_eq!(fleet.count_events("RecordsSentToDestination"), 1);
     assert_eq!(fleet.count_events("RecordsSkipped"), 0);
 }

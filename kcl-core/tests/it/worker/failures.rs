@@ -208,8 +208,8 @@ struct PanicsOnce<P> {
 }
 
 impl<P: kcl_core::processor::ProcessorFactory> kcl_core::processor::ProcessorFactory for PanicsOnce<P> {
-    fn create(&self, shard: &ShardKey) -> kcl_core::processor::Processor {
+    fn create(&self, start: &kcl_core::processor::ShardStart) -> kcl_core::processor::Processor {
         assert!(self.panics.fetch_add(1, Ordering::Relaxed) > 0, "the first processor cannot be made");
-        self.recorder.create(shard)
+        self.recorder.create(start)
     }
 }
