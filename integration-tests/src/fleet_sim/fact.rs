@@ -3,7 +3,8 @@ use std::time::Duration;
 
 use kcl_core::Event;
 use kcl_core::lease::{Lease, LeaseChange};
-use kcl_core::model::{Checkpoint, SequenceNumber, WorkerId};
+use kcl_core::model::{Checkpoint, RecordPosition, WorkerId};
+use kcl_core::processor::FailureCondition;
 
 use super::names::{ProcessNo, RecordNo, ShardNo};
 
@@ -28,7 +29,7 @@ pub enum What<'a> {
     /// Retention took every record, and these closed shards.
     Trimmed { gone: &'a [ShardNo] },
     /// A producer put a record.
-    Put { shard: ShardNo, key: u32, record: RecordNo, number: &'a SequenceNumber },
+    Put { shard: ShardNo, key: u32, record: RecordNo, position: &'a RecordPosition },
     /// A process started; its clock runs at `rate` of the world's.
     Started { process: ProcessNo, worker: &'a WorkerId, rate: f64 },
     /// A process was asked to stop.
@@ -63,6 +64,14 @@ pub enum What<'a> {
     Began { process: ProcessNo, shard: ShardNo, checkpoint: &'a Checkpoint, token: u64 },
     /// A processor has finished with a record.
     Delivered { process: ProcessNo, shard: ShardNo, record: RecordNo },
+    /// A call of a processor with these records is about to fail.
+    Failed { process: ProcessNo, shard: ShardNo, records: &'a [RecordNo] },
+    /// The on-failure destination has taken a record.
+    SentAway { process: ProcessNo, shard: ShardNo, record: RecordNo, condition: FailureCondition },
+    /// The on-failure destination is about to refuse records.
+    SendFailed { process: ProcessNo, shard: ShardNo },
+    /// A record was left out, as a report says that follows.
+    Skipped { process: ProcessNo, shard: ShardNo, record: RecordNo, condition: FailureCondition },
     /// A processor was told that its shard is about to be given away.
     Goodbye { process: ProcessNo, shard: ShardNo },
     /// A worker reported something.
@@ -71,6 +80,19 @@ pub enum What<'a> {
     TroubleOver,
     /// The fleet has healed: from here on nothing may move.
     Healed,
+}
+
+impl What<'_> {
+    /// The record that somebody answers for from here on, and who dealt with it: delivered, in the destination, or left out
+    /// by name.
+    pub fn settled(&self) -> Option<(ProcessNo, ShardNo, RecordNo)> {
+        match *self {
+            What::Delivered { process, shard, record }
+            | What::SentAway { process, shard, record, .. }
+            | What::Skipped { process, shard, record, .. } => Some((process, shard, record)),
+            _ => None,
+        }
+    }
 }
 
 /// A service that a process needs.
@@ -158,6 +180,17 @@ impl fmt::Display for Fact<'_> {
                 write!(f, "{process} {shard} begins after {checkpoint}, token {token}")
             }
             What::Delivered { process, shard, record } => write!(f, "{process} {shard} delivered {record}"),
+            What::Failed { process, shard, records } => {
+                write!(f, "{process} {shard} fails on")?;
+                records.iter().try_for_each(|record| write!(f, " {record}"))
+            }
+            What::SentAway { process, shard, record, condition } => {
+                write!(f, "{process} {shard} sent away {record}: {condition}")
+            }
+            What::SendFailed { process, shard } => write!(f, "{process} {shard} sent away nothing"),
+            What::Skipped { process, shard, record, condition } => {
+                write!(f, "{process} {shard} skipped {record}: {condition}")
+            }
             What::Goodbye { process, shard } => write!(f, "{process} {shard} says goodbye"),
             What::Reported { process, event } => write!(f, "{process} reports {}", short(event)),
             What::TroubleOver => f.write_str("the trouble is over"),

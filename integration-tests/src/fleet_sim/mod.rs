@@ -16,6 +16,7 @@
 //! of them. Nothing here reads the world's clock or draws an unseeded random number, so the same scenario gives the same
 //! trace, byte for byte.
 
+mod accounts;
 mod batch;
 mod class;
 mod destination;
@@ -28,10 +29,12 @@ mod link;
 mod measures;
 mod names;
 mod operation;
+mod poison;
 mod process;
 mod producer;
 mod profile;
 mod recorder;
+mod settings;
 mod simulation;
 mod stream_port;
 mod summary;

@@ -52,7 +52,7 @@ impl Process {
         let mut worker =
             Worker::new(settings, ports, move |shard: &_| Recorder::new(Arc::clone(&processors), shard))
                 .with_event_sink(move |_: &WorkerId, event: &Event<'_>| {
-                    reporter.tell(What::Reported { process: reporter.process(), event });
+                    reporter.report(event);
                 });
         if sends {
             worker = worker.with_on_failure_destination(Destination::new(Arc::clone(&link)));

@@ -4,7 +4,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use kcl_core::Result;
 use kcl_core::memory::{MemoryKinesis, MemoryKinesisLimits, MemoryKinesisSettings};
-use kcl_core::model::{Shard, ShardId, StreamId};
+use kcl_core::model::{RecordPosition, Shard, ShardId, StreamId};
 
 use super::fact::What;
 use super::names::{RecordNo, ShardNo};
@@ -64,7 +64,8 @@ impl Producer {
         let data = Bytes::copy_from_slice(&record.0.to_be_bytes());
         let output = self.kinesis.put_record(&self.stream, &format!("key-{key}"), hash_key, data)?;
         let shard = ShardNo::of(&output.shard_id);
-        self.world.tell(What::Put { shard, key, record, number: &output.sequence_number });
+        let position = RecordPosition { sequence_number: output.sequence_number, sub_sequence_number: 0 };
+        self.world.tell(What::Put { shard, key, record, position: &position });
         Ok(())
     }
 

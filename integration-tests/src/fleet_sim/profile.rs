@@ -3,6 +3,7 @@ use std::time::Duration;
 use super::operation::Operation::{
     self, Crash, CutStream, CutTable, Freeze, Merge, Put, RemoveRow, Split, Start, Stop, Trim,
 };
+use super::poison::Poison;
 
 /// The numbers of a [class](super::Class).
 #[derive(Debug, Clone)]
@@ -49,8 +50,8 @@ pub(super) struct Weather {
     pub(super) late_write_max_ms: u64,
     /// How many of a thousand batches the processor fails on.
     pub(super) processor_permille: u32,
-    /// How many of a thousand records the processor never takes as long as the trouble lasts.
-    pub(super) poison_permille: u32,
+    /// Records that the processor never takes.
+    pub(super) poison: Poison,
     /// How many of a thousand batches the processor does not return from.
     pub(super) hang_permille: u32,
     /// How many of a thousand sends the on-failure destination fails on, or does not return from.
@@ -71,7 +72,7 @@ const FAIR: Weather = Weather {
     late_write_permille: 0,
     late_write_max_ms: 0,
     processor_permille: 0,
-    poison_permille: 0,
+    poison: Poison::NONE,
     hang_permille: 0,
     destination_permille: 0,
     slow_batch_permille: 0,
@@ -205,7 +206,7 @@ pub(super) const FAILURES: Profile = Profile {
     operations: &[(Put, 60), (Start, 6), (Stop, 3), (Crash, 2), (Split, 3), (Merge, 3)],
     weather: Weather {
         processor_permille: 60,
-        poison_permille: 20,
+        poison: Poison { permille: 20, is_lasting: false },
         hang_permille: 5,
         destination_permille: 300,
         slow_batch_permille: 20,

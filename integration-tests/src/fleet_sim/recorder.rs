@@ -31,10 +31,18 @@ impl Recorder {
     /// Some processors say which record failed, and some do not.
     fn fail_at(&self, records: &[Record], index: usize) -> Result<(), ProcessorError> {
         if self.link.process().0.is_multiple_of(2) {
+            self.fail(records);
             return Err("one of the records is poison".into());
         }
         self.deliver(&records[..index]);
+        self.fail(&records[index..]);
         Err(FailedAt::new(&records[index].position, "poison").into())
+    }
+
+    fn fail(&self, records: &[Record]) {
+        let records: Vec<RecordNo> = records.iter().map(number_of).collect();
+        let (process, shard) = (self.link.process(), self.shard);
+        self.link.tell(What::Failed { process, shard, records: &records });
     }
 
     fn deliver(&self, records: &[Record]) {
@@ -59,6 +67,7 @@ impl RecordProcessor for Recorder {
             pending::<()>().await;
         }
         if self.link.processor_fails() {
+            self.fail(&batch.records);
             if self.link.processor_panics() {
                 // A panic that nobody prints.
                 resume_unwind(Box::new("the processor was made to panic"));

@@ -60,15 +60,15 @@ impl Invariant for GoodbyeBeforeMove {
             What::Reported { process, event: Event::ShutdownForced { shard } } => {
                 self.forced.insert((process, ShardNo::of(&shard.shard_id)));
             }
-            What::Delivered { process, shard, record } => {
-                let lease = (process, shard);
-                let processed = self.covered.entry(lease).or_default();
-                *processed = (*processed).max(self.records.place(record) + 1);
-                if self.given_away.contains(&lease) {
-                    return Err(Violation::new("L8", "its former owner still processes"));
-                }
-            }
             _ => {}
+        }
+        if let Some((process, shard, record)) = fact.what.settled() {
+            let lease = (process, shard);
+            let processed = self.covered.entry(lease).or_default();
+            *processed = (*processed).max(self.records.place(record) + 1);
+            if self.given_away.contains(&lease) {
+                return Err(Violation::new("L8", "its former owner still processes"));
+            }
         }
         Ok(())
     }

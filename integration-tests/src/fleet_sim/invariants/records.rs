@@ -1,11 +1,11 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use kcl_core::model::{Checkpoint, SequenceNumber};
+use kcl_core::model::{Checkpoint, RecordPosition};
 
 use crate::fleet_sim::fact::{Fact, What};
 use crate::fleet_sim::names::{RecordNo, ShardNo};
 
-/// The records of a run by shard, and which have been delivered: what several invariants look things up in.
+/// The records of a run by shard, and which have been settled: what several invariants look things up in.
 #[derive(Debug, Default)]
 pub(super) struct Records {
     shards: BTreeMap<ShardNo, ShardRecords>,
@@ -16,24 +16,33 @@ pub(super) struct Records {
 #[derive(Debug, Default)]
 pub(super) struct ShardRecords {
     /// Ascending.
-    numbers: Vec<SequenceNumber>,
-    /// How many from the front have been delivered.
+    positions: Vec<RecordPosition>,
+    /// How many from the front have been settled without a gap.
     pub(super) delivered: usize,
+    /// Those that have been settled beyond that.
+    beyond: BTreeSet<usize>,
 }
 
 impl ShardRecords {
     /// True if everything put so far has been delivered.
     pub(super) fn are_delivered(&self) -> bool {
-        self.delivered == self.numbers.len()
+        self.delivered == self.positions.len()
+    }
+
+    fn settle(&mut self, place: usize) {
+        if place >= self.delivered {
+            self.beyond.insert(place);
+        }
+        while self.beyond.remove(&self.delivered) {
+            self.delivered += 1;
+        }
     }
 
     /// How many records a checkpoint covers.
     pub(super) fn covered_by(&self, checkpoint: &Checkpoint) -> usize {
         match checkpoint {
-            Checkpoint::ShardEnd => self.numbers.len(),
-            Checkpoint::At(position) => {
-                self.numbers.partition_point(|number| *number <= position.sequence_number)
-            }
+            Checkpoint::ShardEnd => self.positions.len(),
+            Checkpoint::At(position) => self.positions.partition_point(|known| known <= position),
             Checkpoint::AtTimestamp | Checkpoint::TrimHorizon | Checkpoint::Latest => 0,
         }
     }
@@ -42,18 +51,13 @@ impl ShardRecords {
 impl Records {
     /// Takes in a fact.
     pub(super) fn observe(&mut self, fact: &Fact<'_>) {
-        match fact.what {
-            What::Put { shard, record, number, .. } => {
-                let records = self.shards.entry(shard).or_default();
-                self.places.insert(record, records.numbers.len());
-                records.numbers.push(number.clone());
-            }
-            What::Delivered { shard, record, .. } => {
-                let place = self.place(record);
-                let records = self.shards.entry(shard).or_default();
-                records.delivered = records.delivered.max(place + 1);
-            }
-            _ => {}
+        if let What::Put { shard, record, position, .. } = fact.what {
+            let records = self.shards.entry(shard).or_default();
+            self.places.insert(record, records.positions.len());
+            records.positions.push(position.clone());
+        } else if let Some((_, shard, record)) = fact.what.settled() {
+            let place = self.place(record);
+            self.shards.entry(shard).or_default().settle(place);
         }
     }
 
@@ -65,10 +69,5 @@ impl Records {
     /// The records of a shard; `None` if there never was one.
     pub(super) fn of(&self, shard: ShardNo) -> Option<&ShardRecords> {
         self.shards.get(&shard)
-    }
-
-    /// All shards that ever had a record.
-    pub(super) fn shards(&self) -> impl Iterator<Item = (ShardNo, &ShardRecords)> {
-        self.shards.iter().map(|(shard, records)| (*shard, records))
     }
 }

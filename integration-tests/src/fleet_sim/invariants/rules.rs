@@ -1,5 +1,10 @@
 use std::time::Duration;
 
+use kcl_core::processor::{FailurePolicy, WhenExhausted};
+
+use crate::fleet_sim::names::RecordNo;
+use crate::fleet_sim::poison::Poison;
+
 /// The numbers that the invariants judge by: those of the protocol, and how exactly the simulator keeps time.
 #[derive(Debug, Clone)]
 pub struct Rules {
@@ -15,9 +20,19 @@ pub struct Rules {
     pub step_max: Duration,
     /// Whether a duplicate is excused by a live owner's losing the lease to another worker.
     pub excuses_steals: bool,
+    /// What becomes of records on which processors fail.
+    pub failure_policy: FailurePolicy,
+    /// Those that no processor takes.
+    pub poison: Poison,
 }
 
 impl Rules {
+    /// True if nothing ever gets past this record.
+    pub fn is_in_the_way(&self, record: RecordNo) -> bool {
+        let blocks = self.failure_policy.when_exhausted == WhenExhausted::Block;
+        blocks && self.poison.is_lasting && self.poison.spoils(record)
+    }
+
     /// The longest that `own` time of a process, measured by its own clock, takes in the world.
     pub fn at_most(&self, own: Duration) -> Duration {
         own.div_f64(1.0 - self.skew) + self.step_max

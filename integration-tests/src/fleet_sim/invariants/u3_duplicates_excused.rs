@@ -73,15 +73,14 @@ impl Invariant for DuplicatesExcused {
                 self.excused_shards.insert(shard);
             }
             What::Wrote(write) if self.excuses_steals => self.take_note_of_steal(&write),
-            What::Delivered { process, shard, record } => {
-                if let Some(before) = self.delivered_by.insert(record, process)
-                    && !self.is_excused([before, process], shard)
-                {
-                    let problem = format!("{before} had delivered it before, and nothing excuses that");
-                    return Err(Violation::new("U3", problem));
-                }
-            }
             _ => {}
+        }
+        if let Some((process, shard, record)) = fact.what.settled()
+            && let Some(before) = self.delivered_by.insert(record, process)
+            && !self.is_excused([before, process], shard)
+        {
+            let problem = format!("{before} had delivered it before, and nothing excuses that");
+            return Err(Violation::new("U3", problem));
         }
         Ok(())
     }
