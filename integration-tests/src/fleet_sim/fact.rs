@@ -3,8 +3,8 @@ use std::time::Duration;
 
 use kcl_core::Event;
 use kcl_core::lease::{Lease, LeaseChange};
-use kcl_core::model::{Checkpoint, RecordPosition, WorkerId};
-use kcl_core::processor::FailureCondition;
+use kcl_core::model::{RecordPosition, WorkerId};
+use kcl_core::processor::{FailureCondition, ShardStart};
 
 use super::names::{ProcessNo, RecordNo, ShardNo};
 
@@ -60,8 +60,12 @@ pub enum What<'a> {
     Refused { process: ProcessNo, shard: ShardNo, row: Option<&'a Lease> },
     /// An operator deleted a row by mistake.
     RowRemoved { shard: ShardNo },
-    /// A process began to process a shard.
-    Began { process: ProcessNo, shard: ShardNo, checkpoint: &'a Checkpoint, token: u64 },
+    /// A process began to process a shard. A handler of records is not told where.
+    Began { process: ProcessNo, shard: ShardNo, start: Option<&'a ShardStart> },
+    /// A handler of records was called with this one.
+    Called { process: ProcessNo, shard: ShardNo, record: RecordNo },
+    /// A processor has prepared a checkpoint with this state.
+    Prepared { process: ProcessNo, shard: ShardNo, state: &'a [u8] },
     /// A processor has finished with a record.
     Delivered { process: ProcessNo, shard: ShardNo, record: RecordNo },
     /// A call of a processor with these records is about to fail.
@@ -176,8 +180,16 @@ impl fmt::Display for Fact<'_> {
                 write!(f, "{process} {shard} refused, there is no row")
             }
             What::RowRemoved { shard } => write!(f, "row of {shard} removed by hand"),
-            What::Began { process, shard, checkpoint, token } => {
-                write!(f, "{process} {shard} begins after {checkpoint}, token {token}")
+            What::Began { process, shard, start: None } => write!(f, "{process} {shard} begins"),
+            What::Began { process, shard, start: Some(start) } => {
+                let ShardStart { checkpoint, pending, fencing_token, .. } = start;
+                write!(f, "{process} {shard} begins after {checkpoint}, token {fencing_token}")?;
+                let state = pending.as_ref().map(|pending| &pending.application_state);
+                state.map_or(Ok(()), |state| write!(f, ", pending {state:?}"))
+            }
+            What::Called { process, shard, record } => write!(f, "{process} {shard} called with {record}"),
+            What::Prepared { process, shard, state } => {
+                write!(f, "{process} {shard} prepared {}", String::from_utf8_lossy(state))
             }
             What::Delivered { process, shard, record } => write!(f, "{process} {shard} delivered {record}"),
             What::Failed { process, shard, records } => {

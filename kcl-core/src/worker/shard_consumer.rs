@@ -196,7 +196,7 @@ impl ShardConsumer {
         let start = ShardStart {
             shard: acquired.shard.clone(),
             checkpoint: acquired.checkpoint.clone(),
-            pending: acquired.pending.clone(),
+            pending: acquired.pending.clone().filter(|_| !self.plants(PlantedFault::PendingStateLost)),
             fencing_token: acquired.counter,
         };
         self.delivery.initialize(&start).await

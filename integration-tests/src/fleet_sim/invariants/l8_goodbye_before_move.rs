@@ -6,29 +6,42 @@ use std::collections::{BTreeMap, BTreeSet};
 use kcl_core::Event;
 use kcl_core::lease::LeaseChange;
 
-use super::records::Records;
-use super::{Invariant, Violation};
+use super::records::{Front, Records};
+use super::{Invariant, Rules, Violation};
 use crate::fleet_sim::fact::{Action, Fact, What, Write};
 use crate::fleet_sim::names::{ProcessNo, ShardNo};
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct GoodbyeBeforeMove {
     records: Records,
-    /// How many records each process has covered under its present lease.
-    covered: BTreeMap<(ProcessNo, ShardNo), usize>,
+    has_lanes: bool,
+    /// How many records each process has covered under its present lease: without a gap, where it has lanes.
+    covered: BTreeMap<(ProcessNo, ShardNo), Front>,
     given_away: BTreeSet<(ProcessNo, ShardNo)>,
     /// Dropped by force after the grace period.
     forced: BTreeSet<(ProcessNo, ShardNo)>,
 }
 
 impl GoodbyeBeforeMove {
+    pub(super) fn new(rules: &Rules) -> Self {
+        Self {
+            records: Records::default(),
+            has_lanes: rules.has_lanes,
+            covered: BTreeMap::new(),
+            given_away: BTreeSet::new(),
+            forced: BTreeSet::new(),
+        }
+    }
+
     fn check_write(&mut self, write: &Write<'_>) -> Result<(), Violation> {
         let lease = (write.process, write.shard);
         let Action::Change(change) = write.action else { return Ok(()) };
         match change {
             LeaseChange::Take { .. } => {
                 self.given_away.remove(&lease);
-                self.covered.remove(&lease);
+                let records = self.records.of(write.shard);
+                let begun = records.zip(write.after).map_or(0, |(records, row)| records.covered_by(&row.checkpoint));
+                self.covered.insert(lease, Front::at(begun));
                 Ok(())
             }
             LeaseChange::Release | LeaseChange::HandOver { .. } => {
@@ -42,7 +55,7 @@ impl GoodbyeBeforeMove {
     fn check_commit(&self, write: &Write<'_>) -> Result<(), Violation> {
         let lease = (write.process, write.shard);
         let (Some(records), Some(row)) = (self.records.of(write.shard), write.after) else { return Ok(()) };
-        let processed = self.covered.get(&lease).copied().unwrap_or_default();
+        let processed = self.covered.get(&lease).map_or(0, |covered| covered.reached);
         let committed = records.covered_by(&row.checkpoint);
         if committed < processed && !self.forced.contains(&lease) {
             let problem = format!("its owner had processed {processed} records and committed {committed}");
@@ -64,8 +77,12 @@ impl Invariant for GoodbyeBeforeMove {
         }
         if let Some((process, shard, record)) = fact.what.settled() {
             let lease = (process, shard);
-            let processed = self.covered.entry(lease).or_default();
-            *processed = (*processed).max(self.records.place(record) + 1);
+            let (place, covered) = (self.records.place(record), self.covered.entry(lease).or_default());
+            if self.has_lanes {
+                covered.pass(place);
+            } else {
+                *covered = Front::at(covered.reached.max(place + 1));
+            }
             if self.given_away.contains(&lease) {
                 return Err(Violation::new("L8", "its former owner still processes"));
             }

@@ -12,30 +12,51 @@ pub(super) struct Records {
     places: BTreeMap<RecordNo, usize>,
 }
 
+/// Up to which place everything has been passed, in whatever order.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Front {
+    pub(super) reached: usize,
+    beyond: BTreeSet<usize>,
+}
+
+impl Front {
+    /// Everything before `place` has been passed.
+    pub(super) fn at(place: usize) -> Self {
+        Self { reached: place, beyond: BTreeSet::new() }
+    }
+
+    /// True if this place has been passed.
+    pub(super) fn has_passed(&self, place: usize) -> bool {
+        place < self.reached || self.beyond.contains(&place)
+    }
+
+    pub(super) fn pass(&mut self, place: usize) {
+        if place >= self.reached {
+            self.beyond.insert(place);
+        }
+        while self.beyond.remove(&self.reached) {
+            self.reached += 1;
+        }
+    }
+}
+
 /// The records of one shard.
 #[derive(Debug, Default)]
 pub(super) struct ShardRecords {
     /// Ascending.
     positions: Vec<RecordPosition>,
-    /// How many from the front have been settled without a gap.
-    pub(super) delivered: usize,
-    /// Those that have been settled beyond that.
-    beyond: BTreeSet<usize>,
+    settled: Front,
 }
 
 impl ShardRecords {
     /// True if everything put so far has been delivered.
     pub(super) fn are_delivered(&self) -> bool {
-        self.delivered == self.positions.len()
+        self.delivered() == self.positions.len()
     }
 
-    fn settle(&mut self, place: usize) {
-        if place >= self.delivered {
-            self.beyond.insert(place);
-        }
-        while self.beyond.remove(&self.delivered) {
-            self.delivered += 1;
-        }
+    /// How many from the front have been settled without a gap.
+    pub(super) fn delivered(&self) -> usize {
+        self.settled.reached
     }
 
     /// How many records a checkpoint covers.
@@ -57,7 +78,7 @@ impl Records {
             records.positions.push(position.clone());
         } else if let Some((_, shard, record)) = fact.what.settled() {
             let place = self.place(record);
-            self.shards.entry(shard).or_default().settle(place);
+            self.shards.entry(shard).or_default().settled.pass(place);
         }
     }
 

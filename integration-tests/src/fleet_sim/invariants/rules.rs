@@ -20,6 +20,8 @@ pub struct Rules {
     pub step_max: Duration,
     /// Whether a duplicate is excused by a live owner's losing the lease to another worker.
     pub excuses_steals: bool,
+    /// Whether records are handled in lanes.
+    pub has_lanes: bool,
     /// What becomes of records on which processors fail.
     pub failure_policy: FailurePolicy,
     /// Those that no processor takes.

@@ -1,5 +1,6 @@
 //! U3: a record is delivered again only where the semantics permit it: after a crash, a freeze, a partition, a forced
-//! stop, a row removed by hand, a write that failed, or a steal from an owner that did not hand over.
+//! stop, a row removed by hand, a write that failed, or a steal from an owner that did not hand over; with lanes also after
+//! a call that failed or did not return.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,6 +15,8 @@ use crate::fleet_sim::names::{ProcessNo, RecordNo, ShardNo};
 #[derive(Debug)]
 pub(super) struct DuplicatesExcused {
     excuses_steals: bool,
+    /// What is finished beyond a record that failed comes again.
+    has_lanes: bool,
     delivered_by: BTreeMap<RecordNo, ProcessNo>,
     processes: BTreeMap<WorkerId, ProcessNo>,
     /// Processes after which anything may come again.
@@ -26,6 +29,7 @@ impl DuplicatesExcused {
     pub(super) fn new(rules: &Rules) -> Self {
         Self {
             excuses_steals: rules.excuses_steals,
+            has_lanes: rules.has_lanes,
             delivered_by: BTreeMap::new(),
             processes: BTreeMap::new(),
             excused: BTreeSet::new(),
@@ -67,6 +71,12 @@ impl Invariant for DuplicatesExcused {
                 self.excused_leases.insert((process, shard));
             }
             What::Reported { process, event: Event::ShutdownForced { shard } } => {
+                self.excused_leases.insert((process, ShardNo::of(&shard.shard_id)));
+            }
+            What::Failed { process, shard, .. } if self.has_lanes => {
+                self.excused_leases.insert((process, shard));
+            }
+            What::Reported { process, event: Event::ProcessorOverran { shard, .. } } if self.has_lanes => {
                 self.excused_leases.insert((process, ShardNo::of(&shard.shard_id)));
             }
             What::RowRemoved { shard } => {

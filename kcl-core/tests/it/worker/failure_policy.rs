@@ -26,6 +26,20 @@ async fn a_shard_that_is_blocked_says_so_once_and_goes_on_when_it_can() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_shard_that_gets_past_a_record_is_not_blocked_by_it_any_more() {
+    let mut fleet = Fleet::new(1);
+    fleet.put(10);
+    let taste = Taste::bad([0, 6]);
+    start_picky(&mut fleet, "a", two_retries(WhenExhausted::Block), &taste, true);
+    fleet.until("the first is in the way", || fleet.count_events("ShardBlocked") == 1).await;
+    taste.acquire(0);
+    fleet.until("it is taken", || fleet.oracle.outstanding() == 4).await;
+    assert_eq!(fleet.count_events("ShardUnblocked"), 1);
+    fleet.until("another is in the way", || fleet.count_events("ShardBlocked") == 2).await;
+    assert_eq!(fleet.count_events("ShardUnblocked"), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_blocked_shard_holds_up_no_other() {
     let mut fleet = Fleet::new(2);
     fleet.put(100);
