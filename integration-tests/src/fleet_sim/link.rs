@@ -142,6 +142,11 @@ impl Link {
         self.up_to(3) == 0
     }
 
+    /// True if the processor commits what it has prepared with the same batch.
+    pub(super) fn commits_at_once(&self) -> bool {
+        self.up_to(3) > 0
+    }
+
     /// True if the processor does not return from the next batch.
     pub(super) fn processor_hangs(&self) -> bool {
         self.strikes(self.weather.hang_permille)

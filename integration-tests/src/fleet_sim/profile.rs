@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use super::handling::Handling;
 use super::operation::Operation::{
     self, Crash, CutStream, CutTable, Freeze, Merge, Put, RemoveRow, Split, Start, Stop, Trim,
 };
@@ -26,6 +27,10 @@ pub(super) struct Profile {
     pub(super) grace: Duration,
     /// How long an owner has to hand over.
     pub(super) hand_over_timeout: Duration,
+    /// How processors handle records.
+    pub(super) handling: Handling,
+    /// How many of a hundred puts are of aggregates.
+    pub(super) aggregate_percent: u32,
     /// Whether owners may be too slow to hand over in that time, so that leases are taken from live ones.
     pub(super) excuses_steals: bool,
 }
@@ -102,6 +107,8 @@ pub(super) const CALM: Profile = Profile {
     failover_secs: (3, 10),
     grace: Duration::from_secs(30),
     hand_over_timeout: Duration::from_secs(30),
+    handling: Handling::Batches,
+    aggregate_percent: 0,
     excuses_steals: false,
 };
 
@@ -213,6 +220,36 @@ pub(super) const FAILURES: Profile = Profile {
         slow_batch_max_ms: 4_000,
         ..FAIR
     },
+    ..CALM
+};
+
+/// Lanes, or processors that prepare what they commit, on a stream of aggregates and others, and trouble of all kinds. How
+/// records are handled is drawn for each run.
+pub(super) const LANES: Profile = Profile {
+    operations: &[
+        (Put, 60),
+        (Start, 6),
+        (Stop, 3),
+        (Crash, 3),
+        (Freeze, 1),
+        (CutTable, 1),
+        (Split, 3),
+        (Merge, 3),
+    ],
+    weather: Weather {
+        table_permille: 10,
+        late_write_permille: 5,
+        late_write_max_ms: 2_500,
+        processor_permille: 20,
+        poison: Poison { permille: 10, is_lasting: false },
+        hang_permille: 1,
+        destination_permille: 300,
+        slow_batch_permille: 30,
+        slow_batch_max_ms: 4_000,
+        ..FAIR
+    },
+    aggregate_percent: 30,
+    excuses_steals: true,
     ..CALM
 };
 

@@ -5,9 +5,10 @@ use std::time::Duration;
 use kcl_core::model::{InitialPosition, StreamId, WorkerId};
 use kcl_core::processor::{CallDeadlines, FailurePolicy, WhenExhausted};
 use kcl_core::stream::{FanOutConsumer, FanOutSettings, Retrieval};
-use kcl_core::{Result, WorkerSettings};
+use kcl_core::{Checkpointing, Result, WorkerSettings};
 
 use super::class::Class;
+use super::handling::Handling;
 use super::profile::Profile;
 
 /// The time between two scans of the table by one worker.
@@ -37,7 +38,11 @@ pub(super) fn draw(
         hand_over_timeout: profile.hand_over_timeout,
         ..WorkerSettings::new(stream, WorkerId::new("unnamed")?)
     };
-    let settings = if class == Class::Failures { with_failures(settings, profile, rng) } else { settings };
+    let settings = match class {
+        Class::Failures => with_failures(settings, profile, rng),
+        Class::Lanes => with_lanes(settings, profile, rng),
+        _ => settings,
+    };
     Ok(WorkerSettings { shard_sync_interval: Duration::from_secs(rng.u64(5..=60)), ..settings })
 }
 
@@ -69,9 +74,23 @@ fn with_failures(
         // Without a limit of tries the policy would never be exhausted.
         failure_policy.maximum_retry_attempts.get_or_insert(rng.u32(..5));
     }
-    let call_deadlines =
-        CallDeadlines { process_records: Some(HANG_TIME_MAX), ..CallDeadlines::default() };
-    WorkerSettings { failure_policy, call_deadlines, ..settings }
+    WorkerSettings { failure_policy, call_deadlines: call_deadlines(), ..settings }
+}
+
+/// Lanes, or processors that prepare, with commits of all kinds.
+fn with_lanes(settings: WorkerSettings, profile: &mut Profile, rng: &mut fastrand::Rng) -> WorkerSettings {
+    profile.handling = Handling::draw(rng);
+    let failure_policy = failure_policy(rng);
+    let checkpointing = match rng.u8(..3) {
+        0 => Checkpointing::AfterEachBatch,
+        1 if profile.handling == Handling::Preparing => Checkpointing::Manual,
+        _ => Checkpointing::Every(Duration::from_millis(rng.u64(200..=10_000))),
+    };
+    WorkerSettings { failure_policy, checkpointing, call_deadlines: call_deadlines(), ..settings }
+}
+
+fn call_deadlines() -> CallDeadlines {
+    CallDeadlines { process_records: Some(HANG_TIME_MAX), ..CallDeadlines::default() }
 }
 
 /// Blocks, sends away or leaves out, soon or never, with cuts or without.

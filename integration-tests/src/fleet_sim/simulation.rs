@@ -8,6 +8,7 @@ use kcl_core::{PlantedFault, Result, WorkerSettings};
 use super::class::Class;
 use super::fact::{Service, What};
 use super::fleet::Fleet;
+use super::handling::Handling;
 use super::health;
 use super::invariants::{self, Rules, Violation};
 use super::journal::Journal;
@@ -124,6 +125,7 @@ impl<'a> Simulation<'a> {
             skew: profile.skew,
             step_max: STEP_MAX,
             excuses_steals: profile.excuses_steals,
+            has_lanes: matches!(profile.handling, Handling::Lanes { .. }),
             failure_policy: settings.failure_policy.clone(),
             poison: profile.weather.poison,
         };
@@ -209,7 +211,7 @@ impl<'a> Simulation<'a> {
         match operation {
             Operation::Put => {
                 for _ in 0..self.rng.usize(1..=PUT_MAX) {
-                    self.producer.put(&mut self.rng)?;
+                    self.producer.put(self.profile.aggregate_percent, &mut self.rng)?;
                 }
             }
             Operation::Split if self.producer.open_shards().len() < 2 * self.scenario.shards => {
