@@ -41,11 +41,9 @@ pub(super) fn complaint(
             None => return Some(format!("{} belongs to {owner}, which is gone", row.shard)),
         }
     }
-    let open = shards.iter().filter(|shard| shard.is_open());
-    for shard in open {
-        let is_waiting = held_up.waiting.contains(&ShardNo::of(&shard.shard_id));
-        let has_row = rows.iter().any(|row| row.shard.shard_id == shard.shard_id && !row.is_finished());
-        if !has_row && !is_waiting {
+    let is_waiting = |shard: &Shard| held_up.waiting.contains(&ShardNo::of(&shard.shard_id));
+    for shard in shards.iter().filter(|shard| shard.is_open() || is_waiting(shard)) {
+        if !rows.iter().any(|row| row.shard.shard_id == shard.shard_id && !row.is_finished()) {
             return Some(format!("open shard {} has no row", shard.shard_id));
         }
     }

@@ -144,7 +144,7 @@ impl Link {
 
     /// True if the processor commits what it has prepared with the same batch.
     pub(super) fn commits_at_once(&self) -> bool {
-        self.up_to(3) > 0
+        self.up_to(1) > 0
     }
 
     /// True if the processor does not return from the next batch.

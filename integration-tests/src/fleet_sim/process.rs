@@ -15,7 +15,7 @@ use super::fact::{Service, What};
 use super::handling::Handling;
 use super::lane_handler::lanes;
 use super::link::Link;
-use super::names::ProcessNo;
+use super::names::{ProcessNo, ShardNo};
 use super::recorder::Recorder;
 
 /// The finest time of a runtime's clock.
@@ -170,10 +170,9 @@ impl Process {
 }
 
 fn processor(handling: Handling, link: &Arc<Link>, shard: &ShardKey) -> Processor {
-    let link = Arc::clone(link);
-    match handling {
-        Handling::Batches => Recorder::new(link, shard, false).into(),
-        Handling::Preparing => Recorder::new(link, shard, true).into(),
-        Handling::Lanes { concurrency, window } => lanes(link, shard, concurrency, window),
+    let (link, no) = (Arc::clone(link), ShardNo::of(&shard.shard_id));
+    match handling.lanes(no) {
+        Some((concurrency, window)) => lanes(link, shard, concurrency, window),
+        None => Recorder::new(link, shard, handling.prepares(no)).into(),
     }
 }

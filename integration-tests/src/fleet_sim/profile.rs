@@ -213,9 +213,9 @@ pub(super) const FAILURES: Profile = Profile {
     operations: &[(Put, 60), (Start, 6), (Stop, 3), (Crash, 2), (Split, 3), (Merge, 3)],
     weather: Weather {
         processor_permille: 60,
-        poison: Poison { permille: 20, is_lasting: false },
+        poison: Poison { permille: 30, is_lasting: false },
         hang_permille: 5,
-        destination_permille: 300,
+        destination_permille: 500,
         slow_batch_permille: 20,
         slow_batch_max_ms: 4_000,
         ..FAIR
@@ -223,8 +223,7 @@ pub(super) const FAILURES: Profile = Profile {
     ..CALM
 };
 
-/// Lanes, or processors that prepare what they commit, on a stream of aggregates and others, and trouble of all kinds. How
-/// records are handled is drawn for each run.
+/// Lanes, and processors that prepare what they commit, on a stream of aggregates and others, with trouble of all kinds.
 pub(super) const LANES: Profile = Profile {
     operations: &[
         (Put, 60),

@@ -77,13 +77,13 @@ fn with_failures(
     WorkerSettings { failure_policy, call_deadlines: call_deadlines(), ..settings }
 }
 
-/// Lanes, or processors that prepare, with commits of all kinds.
+/// Lanes, and processors that prepare, with commits of all kinds.
 fn with_lanes(settings: WorkerSettings, profile: &mut Profile, rng: &mut fastrand::Rng) -> WorkerSettings {
     profile.handling = Handling::draw(rng);
     let failure_policy = failure_policy(rng);
     let checkpointing = match rng.u8(..3) {
         0 => Checkpointing::AfterEachBatch,
-        1 if profile.handling == Handling::Preparing => Checkpointing::Manual,
+        1 => Checkpointing::Manual,
         _ => Checkpointing::Every(Duration::from_millis(rng.u64(200..=10_000))),
     };
     WorkerSettings { failure_policy, checkpointing, call_deadlines: call_deadlines(), ..settings }
@@ -99,10 +99,10 @@ fn failure_policy(rng: &mut fastrand::Rng) -> FailurePolicy {
         maximum_retry_attempts: rng.bool().then(|| rng.u32(..5)),
         maximum_record_age: rng.bool().then(|| Duration::from_secs(rng.u64(10..=60))),
         bisect_batch_on_error: rng.bool(),
-        when_exhausted: match rng.u8(..5) {
-            0 | 1 => WhenExhausted::Block,
-            2 | 3 => WhenExhausted::SendToDestination,
-            _ => WhenExhausted::Skip,
+        when_exhausted: match rng.u8(..6) {
+            0 => WhenExhausted::Skip,
+            1 | 2 => WhenExhausted::Block,
+            _ => WhenExhausted::SendToDestination,
         },
         ..FailurePolicy::default()
     }

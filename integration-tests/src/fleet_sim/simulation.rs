@@ -8,7 +8,6 @@ use kcl_core::{PlantedFault, Result, WorkerSettings};
 use super::class::Class;
 use super::fact::{Service, What};
 use super::fleet::Fleet;
-use super::handling::Handling;
 use super::health;
 use super::invariants::{self, Rules, Violation};
 use super::journal::Journal;
@@ -125,7 +124,8 @@ impl<'a> Simulation<'a> {
             skew: profile.skew,
             step_max: STEP_MAX,
             excuses_steals: profile.excuses_steals,
-            has_lanes: matches!(profile.handling, Handling::Lanes { .. }),
+            handling: profile.handling,
+            checkpointing: settings.checkpointing,
             failure_policy: settings.failure_policy.clone(),
             poison: profile.weather.poison,
         };

@@ -13,7 +13,7 @@ use crate::fleet_sim::names::{ProcessNo, RecordNo, ShardNo};
 
 #[derive(Debug)]
 pub(super) struct LanesInOrder {
-    has_lanes: bool,
+    rules: Rules,
     records: Records,
     keys: BTreeMap<RecordNo, u32>,
     /// The records of each key of a shard, in order.
@@ -32,7 +32,7 @@ struct Lanes {
 impl LanesInOrder {
     pub(super) fn new(rules: &Rules) -> Self {
         Self {
-            has_lanes: rules.has_lanes,
+            rules: rules.clone(),
             records: Records::default(),
             keys: BTreeMap::new(),
             of_key: BTreeMap::new(),
@@ -99,11 +99,10 @@ impl LanesInOrder {
 
 impl Invariant for LanesInOrder {
     fn observe(&mut self, fact: &Fact<'_>) -> Result<(), Violation> {
-        if !self.has_lanes {
-            return Ok(());
-        }
         self.records.observe(fact);
-        if let Some((process, shard, record)) = fact.what.settled() {
+        if let Some((process, shard, record)) = fact.what.settled()
+            && self.rules.has_lanes(shard)
+        {
             let place = self.records.place(record);
             self.leases.entry((process, shard)).or_default().finished.pass(place);
             self.end_call((process, shard), record);
@@ -117,7 +116,7 @@ impl Invariant for LanesInOrder {
             What::Failed { process, shard, records } => {
                 records.iter().for_each(|record| self.end_call((process, shard), *record));
             }
-            What::Wrote(write) => return self.check_write(&write),
+            What::Wrote(write) if self.rules.has_lanes(write.shard) => return self.check_write(&write),
             _ => {}
         }
         Ok(())

@@ -14,11 +14,11 @@ use crate::fleet_sim::names::{ProcessNo, ShardNo};
 #[derive(Debug)]
 pub(super) struct GoodbyeBeforeMove {
     records: Records,
-    has_lanes: bool,
+    rules: Rules,
     /// How many records each process has covered under its present lease: without a gap, where it has lanes.
     covered: BTreeMap<(ProcessNo, ShardNo), Front>,
     given_away: BTreeSet<(ProcessNo, ShardNo)>,
-    /// Dropped by force after the grace period.
+    /// Dropped by force after the grace period; or left with what a processor that commits by itself could not commit.
     forced: BTreeSet<(ProcessNo, ShardNo)>,
 }
 
@@ -26,7 +26,7 @@ impl GoodbyeBeforeMove {
     pub(super) fn new(rules: &Rules) -> Self {
         Self {
             records: Records::default(),
-            has_lanes: rules.has_lanes,
+            rules: rules.clone(),
             covered: BTreeMap::new(),
             given_away: BTreeSet::new(),
             forced: BTreeSet::new(),
@@ -39,6 +39,7 @@ impl GoodbyeBeforeMove {
         match change {
             LeaseChange::Take { .. } => {
                 self.given_away.remove(&lease);
+                self.forced.remove(&lease);
                 let records = self.records.of(write.shard);
                 let begun = records.zip(write.after).map_or(0, |(records, row)| records.covered_by(&row.checkpoint));
                 self.covered.insert(lease, Front::at(begun));
@@ -73,12 +74,18 @@ impl Invariant for GoodbyeBeforeMove {
             What::Reported { process, event: Event::ShutdownForced { shard } } => {
                 self.forced.insert((process, ShardNo::of(&shard.shard_id)));
             }
+            What::Reported {
+                process,
+                event: Event::CheckpointFailed { shard, .. } | Event::ProcessorOverran { shard, .. },
+            } if self.rules.is_manual(ShardNo::of(&shard.shard_id)) => {
+                self.forced.insert((process, ShardNo::of(&shard.shard_id)));
+            }
             _ => {}
         }
         if let Some((process, shard, record)) = fact.what.settled() {
             let lease = (process, shard);
             let (place, covered) = (self.records.place(record), self.covered.entry(lease).or_default());
-            if self.has_lanes {
+            if self.rules.has_lanes(shard) {
                 covered.pass(place);
             } else {
                 *covered = Front::at(covered.reached.max(place + 1));
