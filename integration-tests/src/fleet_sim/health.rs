@@ -60,6 +60,7 @@ fn complaint_of_records(accounts: &Accounts, held_up: &HeldUp) -> Option<String>
     let blocked = accounts.blocked();
     let silent = held_up.stuck.difference(&blocked).next();
     let loud = blocked.difference(&held_up.stuck).next();
-    let silent = silent.map(|shard| format!("a record holds up {shard}, which does not say that it is blocked"));
+    let silent =
+        silent.map(|shard| format!("a record holds up {shard}, which does not say that it is blocked"));
     silent.or_else(|| loud.map(|shard| format!("{shard} says that it is blocked, and nothing holds it up")))
 }

@@ -2,9 +2,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use kcl_core::{ErrorKind, Event};
 use kcl_core::model::WorkerId;
 use kcl_core::testing::Fault;
+use kcl_core::{ErrorKind, Event};
 
 use super::fact::{Service, What};
 use super::names::{ProcessNo, RecordNo, ShardNo};

@@ -63,11 +63,7 @@ fn retrieval(class: Class, rng: &mut fastrand::Rng) -> Retrieval {
 }
 
 /// In half of the runs the poison stays for ever.
-fn with_failures(
-    settings: WorkerSettings,
-    profile: &mut Profile,
-    rng: &mut fastrand::Rng,
-) -> WorkerSettings {
+fn with_failures(settings: WorkerSettings, profile: &mut Profile, rng: &mut fastrand::Rng) -> WorkerSettings {
     let mut failure_policy = failure_policy(rng);
     profile.weather.poison.is_lasting = rng.bool();
     if profile.weather.poison.is_lasting {

@@ -94,7 +94,9 @@ impl StandstillReported {
         tries.failed += 1;
         tries.failed_at = at;
         if is_exhausted && when_exhausted == WhenExhausted::Block && !self.blocked.contains_key(&holding) {
-            return violated("the policy has no more tries for these, and nobody says that the shard is blocked");
+            return violated(
+                "the policy has no more tries for these, and nobody says that the shard is blocked",
+            );
         }
         self.check_block(holding, at)
     }

@@ -81,9 +81,7 @@ impl LanesInOrder {
             .take_while(|earlier| **earlier < record)
             .filter(|earlier| !lanes.finished.has_passed(records.place(**earlier)));
         match unfinished.next() {
-            Some(earlier) => {
-                Err(Violation::new("D3", format!("{earlier} of the same key is not finished")))
-            }
+            Some(earlier) => Err(Violation::new("D3", format!("{earlier} of the same key is not finished"))),
             None => Ok(()),
         }
     }

@@ -58,7 +58,10 @@ impl Invariant for PendingStateKept {
             What::Began { process, shard, start: Some(start) } => {
                 let expected = self.at_take.get(&(process, shard)).and_then(Option::as_ref);
                 if start.pending.as_ref() != expected {
-                    return Err(Violation::new("D4", "the owner was told of something else than was prepared"));
+                    return Err(Violation::new(
+                        "D4",
+                        "the owner was told of something else than was prepared",
+                    ));
                 }
             }
             What::Prepared { process, shard, state } if self.owners.get(&shard) == Some(&process) => {

@@ -41,7 +41,8 @@ impl GoodbyeBeforeMove {
                 self.given_away.remove(&lease);
                 self.forced.remove(&lease);
                 let records = self.records.of(write.shard);
-                let begun = records.zip(write.after).map_or(0, |(records, row)| records.covered_by(&row.checkpoint));
+                let begun =
+                    records.zip(write.after).map_or(0, |(records, row)| records.covered_by(&row.checkpoint));
                 self.covered.insert(lease, Front::at(begun));
                 Ok(())
             }
