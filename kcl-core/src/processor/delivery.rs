@@ -15,6 +15,7 @@ use crate::aggregation::Malformation;
 use crate::error::{Error, ErrorKind};
 use crate::event::{BlockReason, Event};
 use crate::model::{Record, ShardKey, Timestamp};
+use crate::planted::PlantedFault;
 use crate::retry::Retry;
 use crate::stream::{Kinesis, NextRecords};
 
@@ -113,7 +114,8 @@ impl Delivery {
             {
                 return Ok(());
             }
-            match self.attempt(in_hand, next.clone()).await {
+            let outcome = self.attempt(in_hand, next.clone()).await;
+            match outcome.or_else(|failure| self.planted_success(failure)) {
                 Ok(()) => {
                     self.checkpointer.succeed();
                     self.trouble = None;
@@ -136,6 +138,10 @@ impl Delivery {
             Some(malformation) => Err(CallFailure::malformed(malformation)),
             None => self.call(&in_hand.part(part)).await,
         }
+    }
+
+    fn planted_success(&self, failure: CallFailure) -> Result<(), CallFailure> {
+        if self.last_resort.plants(PlantedFault::SkipOnHandlerError) { Ok(()) } else { Err(failure) }
     }
 
     async fn call(&mut self, batch: &RecordBatch) -> Result<(), CallFailure> {
@@ -215,6 +221,9 @@ impl Delivery {
         if !may_be {
             return None;
         }
+        if self.last_resort.plants(PlantedFault::GivenUpAtOnce) && has_failed {
+            return in_hand.attempts.next().map(|next| (next, FailureCondition::RetryAttemptsExhausted));
+        }
         let arrival = |index: usize| in_hand.batch.records[index].approximate_arrival;
         in_hand.attempts.exhausted(policy, self.kinesis.now(), arrival)
     }
@@ -272,7 +281,9 @@ impl Delivery {
         if start == tried.start {
             return false;
         }
-        self.checkpointer.pass(&records[start - 1].position);
+        let is_passed = self.last_resort.plants(PlantedFault::CommitPastFailure);
+        let last = if is_passed { start.min(tried.end - 1) } else { start - 1 };
+        self.checkpointer.pass(&records[last].position);
         self.report_processed(start - tried.start, in_hand.batch.millis_behind_latest);
         true
     }
@@ -300,10 +311,9 @@ impl Delivery {
     }
 
     fn block(&mut self, condition: FailureCondition, record: Option<&Record>) {
-        let (shard, events) = (self.calls.shard(), self.calls.events());
         let Some(Trouble { error, blocked, .. }) = self.trouble.as_deref_mut() else { return };
         let reason = BlockReason::Exhausted(condition);
-        blocked.get_or_insert_with(|| Blocked::new(events, shard, reason, record, error));
+        blocked.get_or_insert_with(|| Blocked::new(&self.last_resort, reason, record, error));
     }
 
     /// Reports the failure of a call that is not made again.

@@ -202,7 +202,9 @@ impl ShardConsumer {
     }
 
     async fn initialize(&mut self) -> Result<(), Halt> {
-        self.delivery.initialize(&ShardStart::of(self.lease.acquired())).await
+        let mut start = ShardStart::of(self.lease.acquired());
+        start.pending.take_if(|_| self.plants(PlantedFault::PendingStateLost));
+        self.delivery.initialize(&start).await
     }
 
     /// Moves batches from the stream to the processor. What happens now and then is in boxes: a worker may hold thousands of

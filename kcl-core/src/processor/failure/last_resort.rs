@@ -10,6 +10,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::event::{BlockReason, Event, Events};
 use crate::lease::HeldLease;
 use crate::model::{Record, ShardKey, StreamArn, Timestamp};
+use crate::planted::PlantedFault;
 use crate::processor::calls::panic_as_text;
 use crate::retry::{Retry, within};
 use crate::settings::WorkerSettings;
@@ -83,7 +84,11 @@ impl LastResort {
         let (mut start, mut ends) = (0, vec![records.len()]);
         while let Some(end) = ends.last().copied() {
             let part = &records[start..end];
-            let error = match self.send_once(destination, part, exhausted).await {
+            let mut sent = self.send_once(destination, part, exhausted).await;
+            if self.plants(PlantedFault::DestinationFailureDropped) {
+                sent = Ok(Sent::Taken);
+            }
+            let error = match sent {
                 Ok(Sent::Taken) => {
                     start = end;
                     ends.pop();
@@ -110,7 +115,7 @@ impl LastResort {
             self.events.emit(&Event::DestinationFailed { shard, error: &error, failed_attempts, delay });
             blocked.get_or_insert_with(|| {
                 let text = error.to_string();
-                Blocked::new(&self.events, shard, BlockReason::Destination, Some(&part[0]), &text)
+                Blocked::new(self, BlockReason::Destination, Some(&part[0]), &text)
             });
             sleep(delay).await;
         }
@@ -145,6 +150,11 @@ impl LastResort {
 
     pub(crate) fn policy(&self) -> &FailurePolicy {
         &self.settings.failure_policy
+    }
+
+    /// True if this very mistake is to be made.
+    pub(crate) fn plants(&self, fault: PlantedFault) -> bool {
+        self.settings.plants(fault)
     }
 
     fn shard(&self) -> &ShardKey {

@@ -18,6 +18,7 @@ use crate::error::{Error, Result};
 use crate::event::Event;
 use crate::lease::HeldLease;
 use crate::model::Record;
+use crate::planted::PlantedFault;
 use crate::processor::calls::{CallFailure, Calls};
 use crate::processor::failure::LastResort;
 use crate::processor::{Checkpointer, Halt, ProcessorError};
@@ -79,7 +80,7 @@ impl LaneRunner {
     ) -> Self {
         let calls = Calls::new(last_resort.lease.shard().clone(), last_resort.events.clone());
         Self {
-            book: LaneBook::new(limits),
+            book: LaneBook::new(limits, last_resort.settings.planted()),
             handler,
             calls: Arc::new(calls),
             commits: Commits::new(Arc::clone(&checkpointer), last_resort.settings.checkpointing),
@@ -252,6 +253,11 @@ impl LaneRunner {
     }
 
     fn finish(&mut self, ticket: Ticket) {
+        if self.settings.plants(PlantedFault::WatermarkPassesUnfinished)
+            && let Some(record) = self.book.record(ticket)
+        {
+            self.checkpointer.pass(&record.position);
+        }
         self.book.finish(ticket);
         self.troubles.end(ticket);
         if !self.book.has_passed(ticket) {

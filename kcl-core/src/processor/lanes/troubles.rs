@@ -167,10 +167,9 @@ impl Troubles {
         let found =
             first.and_then(|(ticket, condition)| Some((*ticket, *condition, self.failing.get(ticket)?)));
         self.blocked = found.map(|(ticket, condition, trouble)| {
-            let LastResort { lease, events, .. } = &*self.last_resort;
             let error = trouble.error.as_deref().unwrap_or_default();
             let reason = BlockReason::Exhausted(condition);
-            (ticket, Blocked::new(events, lease.shard(), reason, Some(&trouble.record), error))
+            (ticket, Blocked::new(&self.last_resort, reason, Some(&trouble.record), error))
         });
     }
 
