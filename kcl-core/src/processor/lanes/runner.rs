@@ -128,10 +128,9 @@ impl LaneRunner {
             while !self.book.has_room_for(&record) {
                 self.turn_unless(&leaving).await?;
             }
-            let malformation = malformed.remove(&index).map(|malformation| (record.clone(), malformation));
             let ticket = self.book.admit(record);
-            if let Some((record, malformation)) = malformation {
-                self.troubles.foresee(ticket, &record, malformation);
+            if let (Some(malformation), Some(record)) = (malformed.remove(&index), self.book.record(ticket)) {
+                self.troubles.foresee(ticket, record, malformation);
             }
             self.last_admitted = Some(ticket);
             self.start();
