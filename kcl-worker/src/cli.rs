@@ -1,5 +1,6 @@
 //! The command line. What can be checked without looking further is checked here; the rest is checked where it is used.
 
+mod admin;
 mod values;
 
 use std::ops::RangeInclusive;
@@ -9,6 +10,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use kcl_core::model::InitialPosition;
 use kcl_core::stream::FanOutConsumer;
 
+pub use admin::{
+    ActArgs, CheckpointCommand, ExplainArgs, LeasesCommand, ListArgs, PolicyArgs, ReleaseArgs, RewindArgs,
+    TableCommand, TargetArgs,
+};
 pub(crate) use values::endpoint_url;
 use values::{fan_out_consumer, initial_position, region, table_name, whole_number, worker_id};
 
@@ -95,6 +100,15 @@ pub enum Command {
     /// gives its shards back. Logs go to standard error; `RUST_LOG` chooses them.
     #[command(after_long_help = RUN_LONG_HELP)]
     Run(Box<RunArgs>),
+    /// Look at the leases of an application, and move them.
+    #[command(subcommand)]
+    Leases(LeasesCommand),
+    /// Move the positions of an application.
+    #[command(subcommand)]
+    Checkpoint(CheckpointCommand),
+    /// The lease table of an application.
+    #[command(subcommand)]
+    Table(TableCommand),
 }
 
 /// What to show in the demo.

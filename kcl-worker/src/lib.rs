@@ -14,6 +14,7 @@
 //! | 2 | the command line, a setting or the input is not acceptable |
 //! | 130 | interrupted: `demo` before it was done, `run` by a second signal |
 
+mod admin;
 pub mod cli;
 pub mod demo;
 mod failure;
@@ -21,6 +22,9 @@ pub mod run;
 pub mod signals;
 
 use std::io::{IsTerminal, stdout};
+
+use tokio::select;
+use tokio_util::sync::CancellationToken;
 
 pub use failure::Failure;
 
@@ -42,5 +46,20 @@ pub async fn execute(cli: Cli) -> Result<u8, Failure> {
             demo::run(&args, view, stop.cancelled_owned()).await
         }
         Command::Run(args) => run::run(&args, stop).await.map(|()| 0),
+        Command::Leases(command) => until_stopped(&stop, Box::pin(admin::leases(&command))).await,
+        Command::Checkpoint(command) => until_stopped(&stop, Box::pin(admin::checkpoint(&command))).await,
+        Command::Table(command) => until_stopped(&stop, Box::pin(admin::table(&command))).await,
+    }
+}
+
+/// The outcome of a command that holds nothing which is to be given back.
+async fn until_stopped(
+    stop: &CancellationToken,
+    command: impl Future<Output = Result<(), Failure>>,
+) -> Result<u8, Failure> {
+    select! {
+        biased;
+        () = stop.cancelled() => Ok(signals::STATUS_INTERRUPTED),
+        outcome = command => outcome.map(|()| 0),
     }
 }

@@ -61,7 +61,8 @@ pub(crate) struct Due {
 /// * All unfinished leases are shared by all live workers; what remains stays with those who have most. So shares end
 ///   at most one apart, nothing moves that need not, and a balanced fleet moves nothing.
 /// * Every worker makes the plan of the whole fleet, and carries out its own part of it. So workers that see the same
-///   want different leases.
+///   want different leases. Of a shard that it failed to read the others do not know: instead of that it wants another
+///   lease of the same owner.
 /// * A lease that is asked for counts for the worker that asks. A worker that gives its leases back takes no share.
 /// * While leases are free, workers that would let them wait are left out: Java workers, those that seem to have gone, and
 ///   while leases have expired those that have just come, by whose own clocks nothing has. They get their share later.
@@ -74,21 +75,28 @@ pub(crate) fn due_leases(situation: &Situation<'_>) -> Due {
     let mut fleet = Fleet::of(situation);
     fleet.leave_out_the_slow(situation);
     let mut due = Due { take: fleet.left_over.iter().copied().cloned().collect(), ask: Vec::new() };
-    let (mut failed, mut rest, mut asks) = (Vec::new(), Vec::new(), Vec::new());
-    for (lease, taker) in fleet.plan(leases_max) {
+    let (mut failed, mut rest, mut from_others) = (Vec::new(), Vec::new(), Vec::new());
+    let targets = fleet.targets(leases_max);
+    let mut kept = fleet.kept(&targets);
+    for (lease, taker) in fleet.plan(&targets) {
         let stance = (situation.stance)(lease);
         let owner = book.live_owner(&lease.shard, now);
         match (owner, stance) {
             (None, Stance::Failed) if taker == Some(me) => failed.push(lease.shard.clone()),
             (None, Stance::Open | Stance::IfFree) if taker == Some(me) => due.take.push(lease.shard.clone()),
             (None, Stance::Open | Stance::IfFree | Stance::Failed) => rest.push(lease),
-            (Some(owner), Stance::Open) if taker == Some(me) && lease.answers_requests() => {
-                asks.push((owner, lease.shard.clone()));
+            (Some(owner), Stance::Open) if taker == Some(me) => from_others.push((owner, lease)),
+            (Some(owner), Stance::Failed) if taker == Some(me) => {
+                let mut others = kept.get_mut(owner).into_iter().flatten();
+                let instead = others.find(|lease| (situation.stance)(lease) == Stance::Open);
+                from_others.extend(instead.map(|lease| (owner, lease)));
             }
-            (Some(_), Stance::Open) if taker == Some(me) => due.take.push(lease.shard.clone()),
             _ => {}
         }
     }
+    let (asks, takes): (Vec<_>, Vec<_>) =
+        from_others.into_iter().partition(|(_, lease)| lease.answers_requests());
+    due.take.extend(takes.into_iter().map(|(_, lease)| lease.shard.clone()));
     due.ask = by_turns(asks);
     let mine = fleet.count(me) + due.take.len() - fleet.left_over.len() + due.ask.len() + failed.len();
     let is_unclaimed = |lease: &&Lease| book.free_for(&lease.shard, now) >= situation.unclaimed_after;
@@ -111,12 +119,12 @@ pub(crate) fn has_just_come_free(book: &LeaseBook, time: Duration, now: Monotoni
 }
 
 /// One lease of each owner after the other, so that one owner that is slow does not hold up what others would hand over.
-fn by_turns(asks: Vec<(&WorkerId, ShardKey)>) -> Vec<ShardKey> {
+fn by_turns(asks: Vec<(&WorkerId, &Lease)>) -> Vec<ShardKey> {
     let mut turns: BTreeMap<&WorkerId, usize> = BTreeMap::new();
     let mut by_turns: Vec<(usize, ShardKey)> = Vec::new();
-    for (owner, shard) in asks {
+    for (owner, lease) in asks {
         let turn = turns.entry(owner).or_default();
-        by_turns.push((*turn, shard));
+        by_turns.push((*turn, lease.shard.clone()));
         *turn += 1;
     }
     by_turns.sort();
@@ -253,18 +261,33 @@ impl<'a> Fleet<'a> {
     ///
     /// Takers and leases go by name, and each taker has a stretch of the leases. What one has taken shortens list and
     /// stretch alike, so the others' stretches stay the same.
-    fn plan(&self, leases_max: usize) -> Vec<(&'a Lease, Option<&'a WorkerId>)> {
-        let targets = self.targets(leases_max);
+    fn plan(&self, targets: &BTreeMap<&WorkerId, usize>) -> Vec<(&'a Lease, Option<&'a WorkerId>)> {
         let lacks = |worker: &'a WorkerId| {
             let lacking = targets[worker].saturating_sub(self.count(worker));
             std::iter::repeat_n(worker, lacking)
         };
         let mut takers = self.counts.keys().copied().flat_map(lacks);
-        let surplus = self.movable.iter().flat_map(|(worker, leases)| {
-            let too_many = self.count(worker).saturating_sub(targets[worker]);
-            &leases[leases.len() - too_many.min(leases.len())..]
-        });
+        let surplus = self.movable.keys().flat_map(|worker| self.kept_and_surplus(worker, targets).1);
         self.free.iter().chain(surplus).map(|lease| (*lease, takers.next())).collect()
+    }
+
+    /// What each owner keeps by the plan, and could give instead of what its taker does not want.
+    fn kept(
+        &self,
+        targets: &BTreeMap<&WorkerId, usize>,
+    ) -> BTreeMap<&'a WorkerId, impl Iterator<Item = &'a Lease>> {
+        let kept = |worker| self.kept_and_surplus(worker, targets).0.iter().copied();
+        self.movable.keys().map(|worker| (*worker, kept(worker))).collect()
+    }
+
+    fn kept_and_surplus(
+        &self,
+        worker: &WorkerId,
+        targets: &BTreeMap<&WorkerId, usize>,
+    ) -> (&[&'a Lease], &[&'a Lease]) {
+        let leases = self.movable.get(worker).map_or(&[][..], Vec::as_slice);
+        let too_many = self.count(worker).saturating_sub(targets[worker]);
+        leases.split_at(leases.len() - too_many.min(leases.len()))
     }
 }
 

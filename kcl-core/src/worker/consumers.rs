@@ -48,6 +48,13 @@ struct Rest {
     retry: Retry,
 }
 
+impl Rest {
+    /// The failure says nothing any more: whatever it was, it may have gone.
+    fn is_long_over(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.until) > REST_DELAYS.max
+    }
+}
+
 /// What the coordinator needs to know of a consumer's end.
 #[derive(Debug)]
 pub(super) enum Ended {
@@ -86,9 +93,9 @@ impl Consumers {
         }
     }
 
-    /// True if this worker has failed to read the shard, and has not done better since.
+    /// True if this worker has failed to read the shard not long ago, and has not done better since.
     pub(super) fn has_failed(&self, shard: &ShardKey) -> bool {
-        self.failed.contains_key(shard)
+        self.failed.get(shard).is_some_and(|rest| !rest.is_long_over(Instant::now()))
     }
 
     /// True if this worker should leave the shard alone for now.
@@ -155,7 +162,7 @@ impl Consumers {
             .failed
             .entry(shard.clone())
             .or_insert_with(|| Rest { until: now, retry: Retry::new(REST_DELAYS, seed) });
-        if now.saturating_duration_since(rest.until) > REST_DELAYS.max {
+        if rest.is_long_over(now) {
             rest.retry.reset();
         }
         let delay = rest.retry.next_delay();

@@ -34,7 +34,7 @@ fn args(options: &str) -> DemoArgs {
     let words = ["kcl-worker", "demo"].into_iter().chain(options.split_whitespace());
     match Cli::try_parse_from(words).unwrap().command {
         Command::Demo(args) => args,
-        Command::Run(_) => panic!("the command is demo"),
+        _ => panic!("the command is demo"),
     }
 }
 

@@ -5,5 +5,6 @@
 //! same `main.rs`.
 
 mod mistakes;
+mod operators;
 mod sharing;
 mod worker_process;

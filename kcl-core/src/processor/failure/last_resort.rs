@@ -9,8 +9,9 @@ use super::{
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{BlockReason, Event, Events};
 use crate::lease::HeldLease;
-use crate::model::{Record, ShardKey, Timestamp};
+use crate::model::{Record, ShardKey, StreamArn, Timestamp};
 use crate::planted::PlantedFault;
+use crate::processor::calls::panic_as_text;
 use crate::retry::{Retry, within};
 use crate::settings::WorkerSettings;
 
@@ -37,6 +38,7 @@ pub(crate) struct Exhausted {
     pub(crate) error: Option<String>,
     pub(crate) first_failed_at: Option<Timestamp>,
     pub(crate) given_up_at: Timestamp,
+    pub(crate) stream_arn: Option<StreamArn>,
 }
 
 impl LastResort {
@@ -127,6 +129,7 @@ impl LastResort {
     ) -> Result<Sent> {
         let batch = FailedBatch {
             shard: self.shard().clone(),
+            stream_arn: exhausted.stream_arn.clone(),
             worker: self.settings.worker_id.clone(),
             fencing_token: self.lease.acquired().counter,
             records: records.to_vec(),
@@ -136,7 +139,13 @@ impl LastResort {
             first_failed_at: exhausted.first_failed_at,
             given_up_at: exhausted.given_up_at,
         };
-        within(SEND_TIMEOUT, "the on-failure destination", destination.send(&batch)).await
+        let sending = async {
+            let sent = panic_as_text(async { destination.send(&batch).await }).await;
+            sent.unwrap_or_else(|panic| {
+                Err(Error::new(ErrorKind::Transient, format!("the on-failure destination {panic}")))
+            })
+        };
+        within(SEND_TIMEOUT, "the on-failure destination", sending).await
     }
 
     pub(crate) fn policy(&self) -> &FailurePolicy {

@@ -33,7 +33,7 @@ impl Taste {
         self.bad.lock().unwrap().clear();
     }
 
-    /// This one is taken from here on.
+    /// From here on this one is taken, too.
     pub(super) fn acquire(&self, number: usize) {
         self.bad.lock().unwrap().remove(&number);
     }

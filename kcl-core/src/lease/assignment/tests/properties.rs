@@ -112,4 +112,32 @@ proptest! {
         let wanted = due.take.len() + due.ask.len();
         prop_assert!(wanted == 0 || shares(&book, 1)[0] + wanted <= leases_max);
     }
+
+    #[test]
+    fn what_failed_here_is_replaced_by_another_lease_of_the_same_owner(
+        owners in vec(1..5_usize, 1..59),
+        failures in vec(any::<bool>(), 60),
+    ) {
+        // The others know worker 0 by its first lease.
+        let owners: Vec<Option<usize>> = std::iter::once(0).chain(owners).map(Some).collect();
+        let book = book(&owners);
+        let me = worker(0);
+        let failed: BTreeSet<ShardKey> = (0..60).filter(|index| failures[*index]).map(shard).collect();
+        let stance = |lease: &Lease| {
+            if failed.contains(&lease.shard) { Stance::Failed } else { Stance::Open }
+        };
+        let usual = due(&book, 0).ask;
+        let of_others: BTreeSet<ShardKey> =
+            (1..5).filter(|other| shares(&book, 5)[*other] > 0).flat_map(|other| due(&book, other).ask).collect();
+        let asked = due_leases(&Situation { stance: &stance, ..situation(&book, &me) }).ask;
+        prop_assert!(asked.iter().all(|shard| !failed.contains(shard) && !of_others.contains(shard)));
+        prop_assert_eq!(asked.iter().collect::<BTreeSet<_>>().len(), asked.len());
+        for owner in 1..5 {
+            let is_of = |shard: &ShardKey| book.get(shard).unwrap().is_owned_by(&worker(owner));
+            let count = |asks: &[ShardKey]| asks.iter().filter(|shard| is_of(shard)).count();
+            let may_move = |shard: &ShardKey| is_of(shard) && !failed.contains(shard) && !of_others.contains(shard);
+            let movable = book.leases().filter(|lease| may_move(&lease.shard)).count();
+            prop_assert_eq!(count(&asked), count(&usual).min(movable));
+        }
+    }
 }
