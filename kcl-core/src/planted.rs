@@ -3,7 +3,8 @@
 //! Only with the feature `planted-faults`, which no program should ever turn on. Without it nothing can be planted, and
 //! every check is the constant `false`.
 
-/// A mistake in the protocol. The numbers are those of the invariants on [`lease`](crate::lease).
+/// A mistake in the protocol, or in delivery. The numbers are those of the invariants on [`lease`](crate::lease); `D1` to `D4`
+/// are those of the fleet simulator.
 #[cfg_attr(
     not(feature = "planted-faults"),
     expect(unreachable_pub, dead_code, reason = "only what is planted by name needs all of it")

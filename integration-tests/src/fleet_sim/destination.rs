@@ -32,7 +32,7 @@ impl OnFailureDestination for Destination {
         match self.link.destination_fault() {
             Fault::Hang => {
                 self.link.tell(What::SendFailed { process, shard });
-                pending().await
+                pending::<()>().await;
             }
             Fault::Delay(delay) => sleep(delay).await,
             Fault::Fail(kind) => {

@@ -31,6 +31,8 @@ pub struct Measures {
     failover_time: Duration,
     /// When a worker last came or went.
     changed_at: Duration,
+    /// When a shard last changed its owner, or ended.
+    moved_at: Duration,
     /// Processes that were asked to stop.
     stopping: BTreeSet<ProcessNo>,
     /// Shards that a worker has left, which, and when.
@@ -44,6 +46,11 @@ struct Crash {
 }
 
 impl Measures {
+    /// When a shard last changed its owner, or ended.
+    pub(super) fn moved_at(&self) -> Duration {
+        self.moved_at
+    }
+
     /// Takes in a fact.
     pub fn observe(&mut self, fact: &Fact<'_>) {
         if let Some((_, _, record)) = fact.what.settled() {
@@ -58,10 +65,13 @@ impl Measures {
             }
             What::Wrote(write) => {
                 let owner = write.after.filter(|row| !row.is_finished()).and_then(|row| row.owner.clone());
-                match owner {
+                let before = match owner.clone() {
                     Some(owner) => self.owners.insert(write.shard, owner),
                     None => self.owners.remove(&write.shard),
                 };
+                if owner != before {
+                    self.moved_at = fact.at;
+                }
             }
             What::StopAsked { process } => {
                 self.change(fact.at);

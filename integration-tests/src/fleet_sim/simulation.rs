@@ -33,6 +33,10 @@ const HEAL_TIME_MAX: Duration = Duration::from_mins(4);
 /// How many failover times a healed fleet is watched for moves that it should not make.
 const REST_FAILOVER_TIMES: u32 = 3;
 
+/// The longest after a move that some worker acts on what it saw before: a row that is a second old, in a scan of a moment
+/// ago.
+const SIGHT_MAX: Duration = Duration::from_secs(2);
+
 /// The rhythm in which the health of the fleet is looked at.
 const LOOK_INTERVAL: Duration = Duration::from_millis(500);
 
@@ -263,7 +267,9 @@ impl<'a> Simulation<'a> {
         }
         // A row names its owner for so long although it may have lost the lease.
         self.step_for(self.rules.failover_time * 2);
-        self.step_until("the fleet has healed", |simulation| simulation.complaint().is_none());
+        self.step_until("the fleet has healed", |simulation| {
+            simulation.is_at_rest() && simulation.complaint().is_none()
+        });
         if !self.has_failed() {
             self.world.tell(What::Healed);
         }
@@ -279,6 +285,12 @@ impl<'a> Simulation<'a> {
         let journal = self.world.journal();
         let held_up = journal.accounts().held_up(|record| self.rules.is_in_the_way(record));
         health::complaint(&rows, &shards, self.fleet.workers(), journal.accounts(), &held_up)
+    }
+
+    /// True if everybody has seen how the shards are shared now.
+    fn is_at_rest(&self) -> bool {
+        let moved_at = self.world.journal().measures().moved_at();
+        self.world.now().saturating_sub(moved_at) > SIGHT_MAX
     }
 
     fn rest(&mut self) {

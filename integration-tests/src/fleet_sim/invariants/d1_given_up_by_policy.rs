@@ -75,7 +75,9 @@ impl Invariant for GivenUpByPolicy {
             }
             What::Failed { process, shard, records } => {
                 let calls = self.failed_calls.entry((process, shard)).or_default();
-                records.iter().for_each(|record| *calls.entry(*record).or_default() += 1);
+                for record in records {
+                    *calls.entry(*record).or_default() += 1;
+                }
             }
             What::SentAway { process, shard, record, condition } => {
                 self.check_way(WhenExhausted::SendToDestination)?;

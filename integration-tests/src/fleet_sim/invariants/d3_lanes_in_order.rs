@@ -112,7 +112,9 @@ impl Invariant for LanesInOrder {
             }
             What::Called { process, shard, record } => return self.call((process, shard), record),
             What::Failed { process, shard, records } => {
-                records.iter().for_each(|record| self.end_call((process, shard), *record));
+                for record in records {
+                    self.end_call((process, shard), *record);
+                }
             }
             What::Wrote(write) if self.rules.has_lanes(write.shard) => return self.check_write(&write),
             _ => {}

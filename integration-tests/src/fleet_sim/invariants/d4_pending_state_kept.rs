@@ -31,6 +31,12 @@ impl PendingStateKept {
         Ok(())
     }
 
+    /// True if the owner has prepared this, and it is not there.
+    fn has_lost(&self, process: ProcessNo, shard: ShardNo, state: &[u8]) -> bool {
+        let is_owner = self.owners.get(&shard) == Some(&process);
+        is_owner && self.pending.get(&shard).is_none_or(|pending| pending.application_state != state)
+    }
+
     fn change(&mut self, change: &LeaseChange, process: ProcessNo, shard: ShardNo) {
         match change {
             LeaseChange::Prepare { pending } => {
@@ -64,10 +70,8 @@ impl Invariant for PendingStateKept {
                     ));
                 }
             }
-            What::Prepared { process, shard, state } if self.owners.get(&shard) == Some(&process) => {
-                if self.pending.get(&shard).is_none_or(|pending| pending.application_state != state) {
-                    return Err(Violation::new("D4", "what was prepared is not in the row"));
-                }
+            What::Prepared { process, shard, state } if self.has_lost(process, shard, state) => {
+                return Err(Violation::new("D4", "what was prepared is not in the row"));
             }
             _ => {}
         }

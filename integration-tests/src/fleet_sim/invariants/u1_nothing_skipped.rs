@@ -1,7 +1,7 @@
 //! U1: no record is skipped, and the records of a shard come in order. At the end every record is settled, but for those
 //! that wait behind one that no processor takes, where the failure policy is to wait.
 
-use super::records::Records;
+use super::records::{Records, ShardRecords};
 use super::{Invariant, Rules, Violation};
 use crate::fleet_sim::accounts::Accounts;
 use crate::fleet_sim::fact::Fact;
@@ -22,7 +22,7 @@ impl NothingSkipped {
 impl Invariant for NothingSkipped {
     fn observe(&mut self, fact: &Fact<'_>) -> Result<(), Violation> {
         if let Some((_, shard, record)) = fact.what.settled() {
-            let delivered = self.records.of(shard).map_or(0, |records| records.delivered());
+            let delivered = self.records.of(shard).map_or(0, ShardRecords::delivered);
             let place = self.records.place(record);
             // Lanes are in order by key, and go on where one is held up.
             if place > delivered && !self.rules.has_lanes(shard) {
