@@ -4,7 +4,6 @@ use std::future::{pending, ready};
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 
-use clap::Parser;
 use kcl_worker::Failure;
 use kcl_worker::cli::{Cli, Command, DemoArgs};
 use kcl_worker::demo::{self, TerminalSize, View};
@@ -34,7 +33,7 @@ fn args(options: &str) -> DemoArgs {
     let words = ["kcl-worker", "demo"].into_iter().chain(options.split_whitespace());
     match Cli::try_parse_from(words).unwrap().command {
         Command::Demo(args) => args,
-        Command::Run(_) => panic!("the command is demo"),
+        _ => panic!("the command is demo"),
     }
 }
 
