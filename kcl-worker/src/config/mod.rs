@@ -20,6 +20,7 @@ mod mask;
 mod nearest;
 mod origin;
 mod problem;
+mod properties;
 mod resolve;
 mod schema;
 mod show;

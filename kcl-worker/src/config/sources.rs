@@ -9,7 +9,7 @@ use super::layer::Layer;
 use super::problem::Problem;
 use super::resolve::{Resolved, resolve};
 use super::schema::Schema;
-use super::{environment, flags, source_text, toml_file};
+use super::{environment, flags, properties, source_text, toml_file};
 use crate::Failure;
 
 /// The flag that names a TOML file.
@@ -103,7 +103,7 @@ impl Files {
             Self::None => return Layer::default(),
             Self::Both(problem) => return Layer::of_problem(Problem::new(problem.as_str())),
             Self::Toml(path) => (path, toml_file::read),
-            Self::Properties(path) => (path, toml_file::read),
+            Self::Properties(path) => (path, properties::read),
         };
         match source_text::read(path) {
             Ok(content) => read(schema, &path.display().to_string(), &content),
