@@ -6,7 +6,7 @@ use std::path::Path;
 use super::resolve::Resolved;
 use super::schema::Schema;
 use super::sources::Sources;
-use super::{none_of, show};
+use super::{documents, none_of, show};
 use crate::Failure;
 use crate::cli::ConfigCommand;
 
@@ -20,7 +20,7 @@ pub(crate) fn execute(schema: &Schema, command: &ConfigCommand) -> Result<(), Fa
             none_of(&resolved.problems)?;
             if *is_json { show::json(schema, &resolved) } else { show::table(schema, &resolved) }
         }
-        ConfigCommand::Docs => String::new(),
+        ConfigCommand::Docs => documents::markdown(schema),
     };
     let mut out = stdout();
     out.write_all(text.as_bytes())

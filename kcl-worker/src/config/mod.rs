@@ -11,6 +11,7 @@ pub(crate) mod command;
 #[expect(clippy::module_inception, reason = "the main type of the folder")]
 mod config;
 mod credentials;
+mod documents;
 mod environment;
 mod flags;
 mod forms;

@@ -18,10 +18,10 @@ use super::origin::Origin;
 use super::problem::Problem;
 use super::schema::Schema;
 use super::value::Value;
-use fate::{Fate, Given};
+use fate::Given;
 use parser::Property;
 
-pub(super) use fate::Entry;
+pub(super) use fate::{Entry, Fate};
 pub(super) use keys::entries;
 
 /// Reads the content of a properties file, whose name is only for messages.
