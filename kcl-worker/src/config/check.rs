@@ -7,9 +7,10 @@ use kcl_core::processor::WhenExhausted;
 
 use super::Config;
 use super::assignment::Assignment;
-use super::config::{CheckpointingChoice, FailureDestination, ProcessorKind};
+use super::config::{FailureDestination, ProcessorKind};
 use super::origin::Origin;
 use super::problem::Problem;
+use super::schema::Schema;
 
 /// The service allows five reads a second on a shard (`GetRecords`, Kinesis API reference).
 pub(super) const READ_INTERVAL_MIN: Duration = Duration::from_millis(200);
@@ -17,11 +18,14 @@ pub(super) const READ_INTERVAL_MIN: Duration = Duration::from_millis(200);
 type Given = BTreeMap<&'static str, Assignment>;
 
 /// All that no setting is to blame for alone.
-pub(super) fn problems(config: &Config, given: &Given) -> Vec<Problem> {
+pub(super) fn problems(schema: &Schema, config: &Config, given: &Given) -> Vec<Problem> {
     let mut problems = Vec::new();
     problems.extend(fan_out(config, given));
-    problems.extend(processor(config, given));
-    problems.extend(checkpointing(config, given));
+    if schema.find("processor").is_some() {
+        problems.extend(processor(config, given));
+        problems.extend(print_by_hand(config, given));
+    }
+    problems.extend(interval_by_hand(config, given));
     problems.extend(destination(config, given));
     let of_the_library = [idle_time(config, given), retry_delays(config, given)];
     let is_known = of_the_library.iter().any(Option::is_some);
@@ -88,14 +92,14 @@ fn processor(config: &Config, given: &Given) -> Vec<Problem> {
     }
 }
 
-fn checkpointing(config: &Config, given: &Given) -> Option<Problem> {
-    let is_manual = config.commits_by_hand();
-    if is_manual && config.checkpoint_interval.is_some() {
-        let keys = ["checkpoint_interval_ms", "checkpointing", "processor"];
-        return Some(conflict(given, &keys, "a processor that commits by itself has no interval"));
-    }
-    let prints = given.contains_key("processor") && config.processor == ProcessorKind::Print;
-    (prints && config.checkpointing == Some(CheckpointingChoice::Manual)).then(|| {
+fn interval_by_hand(config: &Config, given: &Given) -> Option<Problem> {
+    let keys = ["checkpoint_interval_ms", "checkpointing", "processor"];
+    (config.commits_by_hand() && config.checkpoint_interval.is_some())
+        .then(|| conflict(given, &keys, "a processor that commits by itself has no interval"))
+}
+
+fn print_by_hand(config: &Config, given: &Given) -> Option<Problem> {
+    (config.processor == ProcessorKind::Print && config.commits_by_hand()).then(|| {
         conflict(given, &["checkpointing", "processor"], "print commits nothing by itself; use automatic")
     })
 }

@@ -10,7 +10,6 @@ use super::layer::Layer;
 use super::origin::Origin;
 use super::problem::Problem;
 use super::schema::Schema;
-use super::value::Value;
 
 /// Stands where a stream or a worker id is missing, so that the rest can be checked all the same.
 const PLACEHOLDER: &str = "placeholder";
@@ -43,7 +42,7 @@ pub(super) fn resolve(schema: &Schema, layers: Vec<Layer>) -> Result<Resolved, k
     let is_missing = |key: &&Key| key.default == Preset::Required && !resolved.given.contains_key(key.name);
     resolved.missing = schema.keys().filter(is_missing).collect();
     resolved.fill_in();
-    resolved.problems.extend(check::problems(&resolved.config, &resolved.given));
+    resolved.problems.extend(check::problems(schema, &resolved.config, &resolved.given));
     Ok(resolved)
 }
 
@@ -81,7 +80,7 @@ impl Resolved {
             }
             None => match key.default {
                 Preset::Required => ("(missing)".to_owned(), Origin::Default),
-                Preset::Value(text) => (Value::Text(text.to_owned()).text(), Origin::Default),
+                Preset::Value(text) => (text.to_owned(), Origin::Default),
                 Preset::Words(text) => (format!("({text})"), Origin::Default),
             },
         }
@@ -101,3 +100,6 @@ impl Resolved {
         missing.collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -62,3 +62,6 @@ impl Schema {
         did_you_mean(unknown, self.keys().map(|key| key.name))
     }
 }
+
+#[cfg(test)]
+mod tests;

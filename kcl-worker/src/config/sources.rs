@@ -111,3 +111,6 @@ impl Files {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

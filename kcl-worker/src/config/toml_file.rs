@@ -117,3 +117,6 @@ fn form(key: &Key) -> &'static str {
         Kind::Words { .. } => ", as one text in quotes or as a list of them",
     }
 }
+
+#[cfg(test)]
+mod tests;
