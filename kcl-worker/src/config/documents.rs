@@ -58,7 +58,7 @@ const PROPERTIES: &str = "
 pub(super) fn markdown(schema: &Schema) -> String {
     let mut text = HEAD.to_owned();
     for group in &schema.groups {
-        text.push_str(&format!("\n## {}\n\n| setting | accepts | default |\n|---|---|---|\n", group.title));
+        text.extend(["\n## ", group.title, "\n\n| setting | accepts | default |\n|---|---|---|\n"]);
         text.extend(group.keys.iter().map(row));
     }
     text.push_str(PROPERTIES);

@@ -1,6 +1,7 @@
 use std::ffi::{OsStr, OsString};
 
 use super::assignment::Assignment;
+use super::key::Key;
 use super::layer::Layer;
 use super::origin::Origin;
 use super::problem::Problem;
@@ -64,7 +65,7 @@ fn assignment(schema: &Schema, name: &str, value: &OsStr) -> Result<Assignment, 
 }
 
 fn unknown(schema: &Schema, name: &str) -> Problem {
-    let known: Vec<String> = schema.keys().map(|key| key.variable()).collect();
+    let known: Vec<String> = schema.keys().map(Key::variable).collect();
     let files = [CONFIG_VARIABLE, PROPERTIES_VARIABLE];
     let nearest = super::nearest::did_you_mean(name, known.iter().map(String::as_str).chain(files));
     Problem::new(format!("environment {name}: there is no such setting{nearest}; unset it"))

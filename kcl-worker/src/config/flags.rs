@@ -60,18 +60,13 @@ pub(super) fn read(schema: &Schema, matches: &ArgMatches) -> Layer {
     for key in schema.keys() {
         let Some(value) = matches.try_get_one::<OsString>(key.name).ok().flatten() else { continue };
         let flag = key.flag();
-        match value.to_str() {
-            Some(text) => layer.assignments.push(Assignment {
-                key,
-                value: Value::Text(text.to_owned()),
-                origin: Origin::Flag(flag.clone()),
-                spelling: flag,
-            }),
-            None => {
-                let problem = Problem::new(format!("{flag} is not UTF-8 text; use {}", key.accepts()));
-                layer.problems.push((0, problem));
-            }
-        }
+        let Some(text) = value.to_str() else {
+            let problem = Problem::new(format!("{flag} is not UTF-8 text; use {}", key.accepts()));
+            layer.problems.push((0, problem));
+            continue;
+        };
+        let value = Value::Text(text.to_owned());
+        layer.assignments.push(Assignment { key, value, origin: Origin::Flag(flag.clone()), spelling: flag });
     }
     layer
 }

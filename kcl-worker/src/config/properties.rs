@@ -81,10 +81,11 @@ impl Reading<'_> {
     fn take(&mut self, entry: &'static Entry, property: &Property) {
         self.polls |= entry.is_polling && property.value != "0";
         let outcome = match &entry.fate {
-            Fate::Sets(key) => Ok(Given::Sets(key, Value::Text(property.value.clone()))),
             // Java does not see a primitive that is zero (`ConfigurationSettableUtils.java`).
             Fate::SetsUnlessZero(_) if property.value == "0" => Ok(Given::Nothing),
-            Fate::SetsUnlessZero(key) => Ok(Given::Sets(key, Value::Text(property.value.clone()))),
+            Fate::Sets(key) | Fate::SetsUnlessZero(key) => {
+                Ok(Given::Sets(key, Value::Text(property.value.clone())))
+            }
             Fate::Converts { key, convert, .. } => convert(&property.value).map(|given| match given {
                 Some(value) => Given::Sets(key, value),
                 None => Given::Nothing,

@@ -99,15 +99,19 @@ impl Files {
     }
 
     fn read(&self, schema: &Schema) -> Layer {
-        let (path, read): (&Path, fn(&Schema, &str, &[u8]) -> Layer) = match self {
+        let path = match self {
             Self::None => return Layer::default(),
             Self::Both(problem) => return Layer::of_problem(Problem::new(problem.as_str())),
-            Self::Toml(path) => (path, toml_file::read),
-            Self::Properties(path) => (path, properties::read),
+            Self::Toml(path) | Self::Properties(path) => path,
         };
-        match source_text::read(path) {
-            Ok(content) => read(schema, &path.display().to_string(), &content),
-            Err(problem) => Layer::of_problem(problem),
+        let content = match source_text::read(path) {
+            Ok(content) => content,
+            Err(problem) => return Layer::of_problem(problem),
+        };
+        let file = path.display().to_string();
+        match self {
+            Self::Properties(_) => properties::read(schema, &file, &content),
+            _ => toml_file::read(schema, &file, &content),
         }
     }
 }

@@ -52,7 +52,8 @@ pub(crate) async fn run_resolved(
     for warning in &resolved.warnings {
         warn!("{warning}");
     }
-    run(&resolved.config, processors, stop).await
+    // On the heap: it holds the whole worker.
+    Box::pin(run(&resolved.config, processors, stop)).await
 }
 
 /// Consumes the stream until `stop` is cancelled; then drains, commits and releases.

@@ -6,14 +6,14 @@ use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
 /// The binary with these options, and with nothing of AWS in its environment.
-fn command(options: &[&str]) -> Command {
+pub(super) fn command(options: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_kcl-worker"));
     command.args(options).env_clear();
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
 
-fn run(options: &[&str]) -> Output {
+pub(super) fn run(options: &[&str]) -> Output {
     command(options).output().unwrap()
 }
 
@@ -26,7 +26,7 @@ fn run_with_input(options: &[&str], input: &[u8]) -> Output {
 
 /// Checks the status, and that standard output and standard error hold these parts.
 #[track_caller]
-fn check(output: &Output, status: i32, stdout_parts: &[&str], stderr_parts: &[&str]) {
+pub(super) fn check(output: &Output, status: i32, stdout_parts: &[&str], stderr_parts: &[&str]) {
     let stdout = String::from_utf8_lossy(&output.stdout);
     let stderr = String::from_utf8_lossy(&output.stderr);
     for part in stdout_parts {
@@ -38,7 +38,7 @@ fn check(output: &Output, status: i32, stdout_parts: &[&str], stderr_parts: &[&s
     assert_eq!(output.status.code(), Some(status), "{stdout}{stderr}");
 }
 
-fn file(name: &str, content: &[u8]) -> PathBuf {
+pub(super) fn file(name: &str, content: &[u8]) -> PathBuf {
     let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
     fs::write(&path, content).unwrap();
     path
@@ -140,7 +140,7 @@ fn an_endpoint_of_the_environment_that_is_none_is_refused_by_its_name() {
 #[test]
 fn the_long_help_tells_the_exit_statuses_and_the_form_of_a_line() {
     check(&run(&["--help"]), 0, &["Exit status:", "130"], &[]);
-    check(&run(&["run", "--help"]), 0, &["Exit status:", "subSequenceNumber", "dataBase64"], &[]);
+    check(&run(&["run", "--help"]), 0, &["Exit status:", "subSequenceNumber", "dataBase64", "Leases:"], &[]);
 }
 
 /// Standard error that takes nothing, as on a full disk.

@@ -65,12 +65,12 @@ fn assumed_role(parameters: &[&str]) -> Result<String, String> {
     let mut source = format!("assume-role:{arn}?session_name={session_name}");
     for option in options {
         match option.split_once('=') {
-            Some(("externalId", id)) => source.push_str(&format!("&external_id={id}")),
-            Some(("endpointRegion", region)) => source.push_str(&format!("&region={region}")),
+            Some(("externalId", id)) => source.extend(["&external_id=", id]),
+            Some(("endpointRegion", region)) => source.extend(["&region=", region]),
             Some(("endpoint", endpoint)) => {
                 let (url, region) = endpoint.split_once('^').ok_or("use endpoint=URL^REGION")?;
                 let scheme = if url.contains("://") { "" } else { "https://" };
-                source.push_str(&format!("&endpoint_url={scheme}{url}&region={region}"));
+                source.extend(["&endpoint_url=", scheme, url, "&region=", region]);
             }
             _ => return Err(ROLE_ADVICE.to_owned()),
         }

@@ -113,26 +113,27 @@ const fn credentials(key: &'static str) -> Fate {
     )
 }
 
-fn text(text: impl Into<String>) -> Result<Option<Value>, String> {
-    Ok(Some(Value::Text(text.into())))
+fn text(text: impl Into<String>) -> Value {
+    Value::Text(text.into())
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "one of several converters")]
 fn unless_empty(value: &str) -> Result<Option<Value>, String> {
-    if value.is_empty() { Ok(None) } else { text(value) }
+    Ok(if value.is_empty() { None } else { Some(text(value)) })
 }
 
 fn millis_of_seconds(value: &str) -> Result<Option<Value>, String> {
     let seconds: Option<u64> = value.parse().ok().filter(|seconds| SECONDS.contains(seconds));
     match seconds {
-        Some(seconds) => text((seconds * 1_000).to_string()),
+        Some(seconds) => Ok(Some(text((seconds * 1_000).to_string()))),
         None => Err(format!("use a whole number of seconds from {} to {}", SECONDS.start(), SECONDS.end())),
     }
 }
 
 fn position(value: &str) -> Result<Option<Value>, String> {
     match value.to_ascii_uppercase().as_str() {
-        "LATEST" => text("latest"),
-        "TRIM_HORIZON" => text("trim-horizon"),
+        "LATEST" => Ok(Some(text("latest"))),
+        "TRIM_HORIZON" => Ok(Some(text("trim-horizon"))),
         _ => {
             Err("use LATEST or TRIM_HORIZON; for a time there is initialPositionInStreamExtended".to_owned())
         }
@@ -143,18 +144,19 @@ fn position_at_seconds(value: &str) -> Result<Option<Value>, String> {
     let time = value.parse().ok().and_then(|seconds| Timestamp::from_second(seconds).ok());
     time.map_or_else(
         || Err("use a time in whole seconds since 1970-01-01T00:00:00Z, such as 1700000000".to_owned()),
-        |time| text(time.to_string()),
+        |time| Ok(Some(text(time.to_string()))),
     )
 }
 
 fn hand_over(value: &str) -> Result<Option<Value>, String> {
-    if truth(value)? { Ok(None) } else { text("0") }
+    Ok(if truth(value)? { None } else { Some(text("0")) })
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "what it cannot make a number of is refused by the schema")]
 fn idle_time(value: &str) -> Result<Option<Value>, String> {
-    match value.parse() {
-        Ok(0) => Ok(None),
-        Ok(millis) if millis < IDLE_MILLIS_MIN => text(IDLE_MILLIS_MIN.to_string()),
-        Ok(_) | Err(_) => text(value),
-    }
+    Ok(match value.parse() {
+        Ok(0) => None,
+        Ok(millis) if millis < IDLE_MILLIS_MIN => Some(text(IDLE_MILLIS_MIN.to_string())),
+        Ok(_) | Err(_) => Some(text(value)),
+    })
 }

@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 
 use kcl_core::Checkpointing;
-use kcl_core::model::{InitialPosition, Timestamp};
+use kcl_core::model::{InitialPosition, StreamArn, Timestamp};
 use kcl_core::stream::{FanOutConsumer, Retrieval};
 
 use super::*;
@@ -241,7 +241,7 @@ fn the_samples_of_the_packages_are_accepted() {
     let time = Timestamp::from_millis(1_636_609_142_000);
     assert_eq!(python.config.worker.initial_position, InitialPosition::AtTimestamp(time));
     assert_eq!(python.config.exec_command, ["sample_kclpy_app.py", "--verbose"]);
-    assert_eq!(python.config.stream_arn.as_ref().map(|arn| arn.stream_name()), Some("words"));
+    assert_eq!(python.config.stream_arn.as_ref().map(StreamArn::stream_name), Some("words"));
     let node = resolved(include_bytes!("node_sample.properties"));
     assert!(node.problems.is_empty() && node.missing.is_empty(), "{:?}", node.problems);
     assert_eq!(node.config.credentials, [CredentialSource::Default]);

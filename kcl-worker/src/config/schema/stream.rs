@@ -80,12 +80,11 @@ static KEYS: [Key; 5] = [
 
 /// A stream's name or ARN.
 pub(super) fn stream(text: &str) -> Result<(StreamId, Option<StreamArn>), String> {
-    let (name, arn) = match text.starts_with("arn:") {
-        true => {
-            let arn: StreamArn = text.parse().map_err(|error: kcl_core::Error| error.to_string())?;
-            (arn.stream_name().to_owned(), Some(arn))
-        }
-        false => (text.to_owned(), None),
+    let (name, arn) = if text.starts_with("arn:") {
+        let arn: StreamArn = text.parse().map_err(|error: kcl_core::Error| error.to_string())?;
+        (arn.stream_name().to_owned(), Some(arn))
+    } else {
+        (text.to_owned(), None)
     };
     let stream = StreamId::named(name).map_err(|error| error.to_string())?;
     Ok((stream, arn))

@@ -58,8 +58,8 @@ fn problems_of_all_sources_come_together_also_of_values_that_are_hidden() {
         format!("{path}:3: there is no setting nonsense"),
         "environment KCL_STREAMS: there is no such setting; did you mean KCL_STREAM?".to_owned(),
         "environment KCL_FETCH_BYTES_MAX is '1'; use a whole number, at least 4194304".to_owned(),
-        "--failover-time-ms is '1'".to_owned(),
         "--shutdown-grace-ms is '-5'".to_owned(),
+        "--failover-time-ms is '1'".to_owned(),
     ]) {
         assert!(problem.starts_with(&start), "{problem}");
     }

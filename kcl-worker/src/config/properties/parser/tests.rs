@@ -74,7 +74,7 @@ fn stored(text: &str, is_name: bool) -> String {
             Some(' ') if is_name || index == 0 => out.push_str("\\ "),
             Some(c @ ('\\' | '=' | ':' | '#' | '!')) => out.extend(['\\', c]),
             Some(c) if c == ' ' || c.is_ascii_graphic() => out.push(c),
-            _ => out.push_str(&format!("\\u{unit:04X}")),
+            _ => out.extend(["\\u".to_owned(), format!("{unit:04X}")]),
         }
     }
     out
