@@ -1,5 +1,5 @@
 use super::key::Key;
-use super::mask::{MASK, without_credentials};
+use super::mask::{MASK, printable};
 use super::origin::Origin;
 use super::problem::Problem;
 use super::value::Value;
@@ -17,7 +17,7 @@ pub(crate) struct Assignment {
 impl Assignment {
     /// The value as it may be printed.
     pub(crate) fn shown(&self) -> String {
-        if self.key.is_secret { MASK.to_owned() } else { without_credentials(&self.value.text()) }
+        if self.key.is_secret { MASK.to_owned() } else { printable(&self.value.text()) }
     }
 
     /// Where it stands in its source.
@@ -27,7 +27,7 @@ impl Assignment {
 
     /// That the value cannot be used.
     pub(crate) fn refused(&self, advice: &str) -> Problem {
-        let advice = if self.key.is_secret { advice.to_owned() } else { without_credentials(advice) };
+        let advice = printable(advice);
         let is = format!("is '{}'; {advice}", self.shown());
         match &self.origin {
             Origin::Environment(_) | Origin::Flag(_) => Problem::new(format!("{} {is}", self.origin)),

@@ -1,6 +1,14 @@
 /// What is shown in place of a secret.
 pub(crate) const MASK: &str = "***";
 
+/// The text as it may be printed: without the user and password of the URLs in it, and on one line.
+pub(crate) fn printable(text: &str) -> String {
+    let text = without_credentials(text);
+    let escaped =
+        text.chars().map(|c| if c.is_control() { c.escape_default().to_string() } else { c.to_string() });
+    escaped.collect()
+}
+
 /// The text without the user and password of the URLs in it.
 pub(crate) fn without_credentials(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
@@ -37,5 +45,10 @@ mod tests {
         ] {
             assert_eq!(without_credentials(text), shown);
         }
+    }
+
+    #[test]
+    fn what_is_printed_does_nothing_to_a_terminal() {
+        assert_eq!(printable("é\u{1b}[2J\n'x' http://u:p@h"), "é\\u{1b}[2J\\n'x' http://***@h");
     }
 }

@@ -12,7 +12,7 @@ mod parser;
 
 use super::assignment::Assignment;
 use super::layer::Layer;
-use super::mask::without_credentials;
+use super::mask::{MASK, printable};
 use super::nearest::did_you_mean;
 use super::origin::Origin;
 use super::problem::Problem;
@@ -101,11 +101,7 @@ impl Reading<'_> {
             Ok(Given::NoEffect(reason)) => self.warn(property, reason),
             Ok(Given::Nothing) => {}
             Err(advice) => {
-                let shown = if entry.may_hold_secrets {
-                    "***".to_owned()
-                } else {
-                    without_credentials(&property.value)
-                };
+                let shown = if entry.may_hold_secrets { MASK.to_owned() } else { printable(&property.value) };
                 self.refuse(property.line, &format!("{} is '{shown}'; {advice}", property.name));
             }
         }

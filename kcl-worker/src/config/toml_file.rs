@@ -4,6 +4,7 @@ use toml::de::{DeString, DeTable, DeValue};
 use super::assignment::Assignment;
 use super::key::{Key, Kind};
 use super::layer::Layer;
+use super::mask::{MASK, printable};
 use super::origin::Origin;
 use super::problem::Problem;
 use super::schema::Schema;
@@ -81,11 +82,7 @@ impl Reader<'_> {
             _ => None,
         };
         found.ok_or_else(|| {
-            let shown = if key.is_secret {
-                super::mask::MASK.to_owned()
-            } else {
-                super::mask::without_credentials(written)
-            };
+            let shown = if key.is_secret { MASK.to_owned() } else { printable(written) };
             let message = format!("{} is {shown}; use {}{}", key.name, key.accepts(), form(key));
             self.at(value.span().start, &message)
         })

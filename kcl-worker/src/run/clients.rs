@@ -30,12 +30,12 @@ impl Clients {
         if let Some(provider) = credentials::provider(&config.credentials, &sdk).await {
             sdk = sdk.into_builder().credentials_provider(provider).build();
         }
-        let mut dynamodb = at(&sdk, config.dynamodb_endpoint_url.as_ref());
+        let mut dynamodb = at(&sdk, config.dynamodb_endpoint_url.as_ref()).await;
         if let Some(sources) = &config.dynamodb_credentials {
             let provider = credentials::chain(sources, &sdk).await;
             dynamodb = dynamodb.into_builder().credentials_provider(provider).build();
         }
-        Self { kinesis: at(&sdk, config.kinesis_endpoint_url.as_ref()), dynamodb, sdk }
+        Self { kinesis: at(&sdk, config.kinesis_endpoint_url.as_ref()).await, dynamodb, sdk }
     }
 
     /// What the worker uses.
@@ -50,6 +50,16 @@ impl Clients {
     }
 }
 
-fn at(sdk: &SdkConfig, url: Option<&EndpointUrl>) -> SdkConfig {
-    url.map_or_else(|| sdk.clone(), |url| sdk.clone().into_builder().endpoint_url(url.as_str()).build())
+/// The same with another endpoint. It is loaded and not only changed, since the SDK goes by the variables of a single
+/// service, such as `AWS_ENDPOINT_URL_KINESIS`, unless an endpoint was given to the loader.
+async fn at(sdk: &SdkConfig, url: Option<&EndpointUrl>) -> SdkConfig {
+    let Some(url) = url else { return sdk.clone() };
+    let mut loader = aws_config::defaults(BehaviorVersion::latest()).endpoint_url(url.as_str());
+    if let Some(region) = sdk.region() {
+        loader = loader.region(region.clone());
+    }
+    if let Some(provider) = sdk.credentials_provider() {
+        loader = loader.credentials_provider(provider);
+    }
+    loader.load().await
 }

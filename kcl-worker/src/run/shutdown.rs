@@ -2,20 +2,28 @@ use kcl_core::worker::{ShardOutcome, ShutdownReport};
 
 use crate::Failure;
 
-/// What a person must know of the shards whose processors had to be dropped at the end, if there are any: what they took
-/// last is not committed.
+const FORCED: &str = "did not finish within the grace period; the last batch was not committed and comes again; if this \
+    happens often, raise shutdown_grace_ms (--shutdown-grace-ms)";
+
+const LEFT_TO_EXPIRE: &str = "could not be given back, for the lease table did not take it; others go on once the lease has \
+    expired, and what was processed last may come again";
+
+/// What a person must know of the shards in which not all that was processed is committed, if there are any.
 pub(super) fn failure(report: &ShutdownReport) -> Option<Failure> {
-    let is_forced = |outcome: &ShardOutcome| *outcome == ShardOutcome::Forced;
-    let mut forced = report.shards.iter().filter(|(_, outcome)| is_forced(outcome)).map(|(shard, _)| shard);
-    let first = &forced.next()?.shard_id;
-    let others = match forced.count() {
-        0 => String::new(),
-        others => format!(" and {others} more"),
-    };
-    Some(Failure::runtime(format!(
-        "{first}{others} did not finish within the grace period; the last batch was not committed and comes again; if \
-         this happens often, raise shutdown_grace_ms (--shutdown-grace-ms)"
-    )))
+    let forced = named(report, &ShardOutcome::Forced).map(|shards| format!("{shards} {FORCED}"));
+    let left =
+        || named(report, &ShardOutcome::LeftToExpire).map(|shards| format!("{shards} {LEFT_TO_EXPIRE}"));
+    forced.or_else(left).map(Failure::runtime)
+}
+
+/// The first of the shards that were left so, and how many others there are.
+fn named(report: &ShutdownReport, outcome: &ShardOutcome) -> Option<String> {
+    let mut shards = report.shards.iter().filter(|(_, left)| *left == outcome).map(|(shard, _)| shard);
+    let first = &shards.next()?.shard_id;
+    Some(match shards.count() {
+        0 => first.to_string(),
+        others => format!("{first} and {others} more"),
+    })
 }
 
 #[cfg(test)]
@@ -32,14 +40,22 @@ mod tests {
     }
 
     #[test]
-    fn a_processor_that_had_to_be_dropped_is_a_failure_and_nothing_else_is() {
-        assert_eq!(
-            failure(&report(&[ShardOutcome::Released, ShardOutcome::Ended, ShardOutcome::LeaseLost])),
-            None
-        );
-        let failure =
-            failure(&report(&[ShardOutcome::Forced, ShardOutcome::Released, ShardOutcome::Forced])).unwrap();
-        assert_eq!(failure.status(), 1);
-        assert!(failure.to_string().starts_with("shardId-1 and 1 more did not finish"), "{failure}");
+    fn a_shard_that_may_not_be_committed_is_a_failure_and_no_other_is() {
+        let clean = [ShardOutcome::Released, ShardOutcome::Ended, ShardOutcome::LeaseLost];
+        assert_eq!(failure(&report(&clean)), None);
+        for (outcomes, start) in [
+            (
+                [ShardOutcome::Forced, ShardOutcome::Released, ShardOutcome::Forced],
+                "shardId-1 and 1 more did not finish",
+            ),
+            (
+                [ShardOutcome::Released, ShardOutcome::LeftToExpire, ShardOutcome::Ended],
+                "shardId-2 could not be given back",
+            ),
+        ] {
+            let failure = failure(&report(&outcomes)).unwrap();
+            assert_eq!(failure.status(), 1);
+            assert!(failure.to_string().starts_with(start), "{failure}");
+        }
     }
 }

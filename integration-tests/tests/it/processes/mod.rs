@@ -5,5 +5,6 @@
 //! same `main.rs`.
 
 mod mistakes;
+mod own;
 mod sharing;
 mod worker_process;
