@@ -141,7 +141,7 @@ async fn run(Setup { workers, leases, rhythm_secs }: Setup) -> Cost {
         let settings = WorkerSettings { failover_time, ..WorkerSettings::new(stream.clone(), worker_id) };
         let ports = Ports { kinesis: Arc::<MemoryKinesis>::clone(&kinesis), leases: Arc::clone(&store) };
         let worker = Worker::new(settings, ports, for_each_record(|_: Record| async { Ok(()) }));
-        tasks.spawn(async { worker.run(pending()).await.unwrap() });
+        tasks.spawn(async { worker.run(pending()).await.map(drop).unwrap() });
     }
     if rhythm_secs > 0 {
         tasks.spawn(put_for_ever(kinesis, stream, leases, Duration::from_secs(rhythm_secs)));

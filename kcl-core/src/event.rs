@@ -152,7 +152,8 @@ pub enum Event<'a> {
         /// Where reading was to go on.
         position: &'a RecordPosition,
     },
-    /// A record begins as an aggregate and cannot be taken apart. It is delivered as it came.
+    /// A record begins as an aggregate and cannot be taken apart. The settings say whether it is
+    /// [delivered as it came](crate::aggregation::MalformedAggregates).
     AggregateMalformed {
         /// The shard.
         shard: &'a ShardKey,

@@ -45,7 +45,8 @@
 //! let settings = WorkerSettings::new(stream, unique_worker_id("example")?);
 //! Worker::new(settings, ports, processor)
 //!     .run(async { assert_eq!(first.recv().await.as_deref(), Some(b"hello".as_slice())) })
-//!     .await
+//!     .await?;
+//! # Ok(())
 //! # }
 //! ```
 //!

@@ -57,12 +57,28 @@ pub enum PlantedFault {
     RequestsNotAnswered,
     /// A worker that has its share asks for one lease more, so that shares never settle.
     ShareNeverEnough,
+    /// D1: records are given up after their first failure, whatever the policy says.
+    GivenUpAtOnce,
+    /// D2: nobody says that a shard is blocked.
+    BlockedInSilence,
+    /// What a processor fails on counts as processed, as in the Java KCL.
+    SkipOnHandlerError,
+    /// With the records before the one that failed, that one is committed, too.
+    CommitPastFailure,
+    /// What the on-failure destination does not take counts as taken.
+    DestinationFailureDropped,
+    /// D3: each record has a lane of its own, whatever its key.
+    KeyOrderBroken,
+    /// D3: what a lane has finished is committed, whatever is unfinished before it.
+    WatermarkPassesUnfinished,
+    /// D4: an owner is not told what was prepared.
+    PendingStateLost,
 }
 
 #[cfg(feature = "planted-faults")]
 impl PlantedFault {
     /// All of them.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 31] = [
         Self::UpdatesUnconditional,
         Self::RequestsMoveRows,
         Self::ExpiryTooEarly,
@@ -86,6 +102,14 @@ impl PlantedFault {
         Self::RequestsNotWithdrawn,
         Self::RequestsNotAnswered,
         Self::ShareNeverEnough,
+        Self::GivenUpAtOnce,
+        Self::BlockedInSilence,
+        Self::SkipOnHandlerError,
+        Self::CommitPastFailure,
+        Self::DestinationFailureDropped,
+        Self::KeyOrderBroken,
+        Self::WatermarkPassesUnfinished,
+        Self::PendingStateLost,
     ];
 }
 

@@ -4,7 +4,7 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
-use crate::aggregation::OutsideRange;
+use crate::aggregation::{MalformedAggregates, OutsideRange};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{InitialPosition, StreamId, WorkerId};
 use crate::planted::{Planted, PlantedFault};
@@ -73,6 +73,8 @@ pub struct WorkerSettings {
     /// What becomes of user records whose hash key is outside the range of the shard that their aggregate was read from.
     /// Default: they are delivered.
     pub outside_range: OutsideRange,
+    /// What becomes of records that begin as an aggregate and cannot be taken apart. Default: they are delivered as they came.
+    pub malformed_aggregates: MalformedAggregates,
     /// When positions are committed.
     pub checkpointing: Checkpointing,
     /// How records are read. Default: by polling.
@@ -112,6 +114,7 @@ impl WorkerSettings {
             shard_sync_interval: Duration::from_mins(1),
             max_leases_for_worker: usize::MAX,
             outside_range: OutsideRange::default(),
+            malformed_aggregates: MalformedAggregates::default(),
             checkpointing: Checkpointing::default(),
             retrieval: Retrieval::default(),
             polling: PollingSettings::default(),

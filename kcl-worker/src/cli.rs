@@ -1,5 +1,6 @@
 //! The command line. Its settings are made from the [configuration](crate::config)'s schema, and checked there.
 
+mod admin;
 mod demo_args;
 mod whole_number;
 
@@ -7,10 +8,14 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::builder::PathBufValueParser;
-use clap::{Arg, ArgAction, ArgMatches, Args, FromArgMatches};
+use clap::{Arg, ArgAction, ArgMatches, Args, FromArgMatches, Subcommand};
 
 use crate::config::{Schema, Sources, arguments, file_arguments};
 
+pub use admin::{
+    ActArgs, CheckpointCommand, ExplainArgs, LeasesCommand, ListArgs, PolicyArgs, ReleaseArgs, RewindArgs,
+    TableCommand, TargetArgs,
+};
 pub use demo_args::{DEMO_RECORDS_MAX, DemoArgs};
 
 const EXIT_STATUSES: &str = "\
@@ -87,6 +92,12 @@ pub enum Command {
     Run(RunArgs),
     /// Look at a configuration.
     Config(ConfigArgs),
+    /// Look at the leases of an application, and move them.
+    Leases(LeasesCommand),
+    /// Move the positions of an application.
+    Checkpoint(CheckpointCommand),
+    /// The lease table of an application.
+    Table(TableCommand),
 }
 
 /// What to consume, and how.
@@ -137,7 +148,11 @@ impl Program {
             .after_long_help(EXIT_STATUSES)
             .subcommand(self.run())
             .subcommand(self.config());
-        if self.is_worker { command.version(env!("CARGO_PKG_VERSION")).subcommand(demo()) } else { command }
+        if self.is_worker {
+            command.version(env!("CARGO_PKG_VERSION")).subcommand(demo()).subcommands(admin_commands())
+        } else {
+            command
+        }
     }
 
     /// Reads the words of a command line, the program's name first.
@@ -146,13 +161,14 @@ impl Program {
         words: impl IntoIterator<Item = impl Into<OsString> + Clone>,
     ) -> Result<Cli, clap::Error> {
         let mut matches = self.command().try_get_matches_from(words)?;
-        let command = match matches.remove_subcommand() {
-            Some((name, matches)) if name == "demo" => Command::Demo(DemoArgs::from_arg_matches(&matches)?),
-            Some((name, matches)) if name == "config" => {
-                Command::Config(ConfigArgs { command: config(matches) })
-            }
-            Some((_, matches)) => Command::Run(RunArgs { sources: Sources::new(matches) }),
-            None => Command::Config(ConfigArgs { command: ConfigCommand::Docs }),
+        let (name, matches) = matches.remove_subcommand().unwrap_or_default();
+        let command = match name.as_str() {
+            "demo" => Command::Demo(DemoArgs::from_arg_matches(&matches)?),
+            "config" => Command::Config(ConfigArgs { command: config(matches) }),
+            "leases" => Command::Leases(LeasesCommand::from_arg_matches(&matches)?),
+            "checkpoint" => Command::Checkpoint(CheckpointCommand::from_arg_matches(&matches)?),
+            "table" => Command::Table(TableCommand::from_arg_matches(&matches)?),
+            _ => Command::Run(RunArgs { sources: Sources::new(matches) }),
         };
         Ok(Cli { command })
     }
@@ -189,6 +205,20 @@ impl Program {
 
 fn demo() -> clap::Command {
     DemoArgs::augment_args(clap::Command::new("demo")).about(DEMO_ABOUT).long_about(DEMO_LONG_ABOUT)
+}
+
+fn admin_commands() -> [clap::Command; 3] {
+    let group = |name: &'static str, about: &'static str| {
+        clap::Command::new(name).about(about).subcommand_required(true).arg_required_else_help(true)
+    };
+    [
+        LeasesCommand::augment_subcommands(group(
+            "leases",
+            "Look at the leases of an application, and move them",
+        )),
+        CheckpointCommand::augment_subcommands(group("checkpoint", "Move the positions of an application")),
+        TableCommand::augment_subcommands(group("table", "The lease table of an application")),
+    ]
 }
 
 fn config(mut matches: ArgMatches) -> ConfigCommand {

@@ -16,6 +16,7 @@
 //! | 2 | the command line, a setting or the input is not acceptable |
 //! | 130 | interrupted: `demo` before it was done, `run` by a second signal |
 
+mod admin;
 pub mod cli;
 pub mod config;
 pub mod demo;

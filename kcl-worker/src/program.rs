@@ -5,12 +5,13 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use kcl_core::processor::ProcessorFactory;
+use tokio::select;
 
 use crate::cli::{Cli, Command, DemoArgs, Program};
 use crate::config::command;
 use crate::demo::{self, TerminalSize, View};
 use crate::run::{self, Processors};
-use crate::{Failure, signals};
+use crate::{Failure, admin, signals};
 
 /// What a program is called that does not know its name.
 const UNNAMED: &str = "worker";
@@ -81,7 +82,20 @@ async fn execute(program: &Program, cli: Cli, processors: Processors) -> Result<
             let stop = signals::stop_on_signals()?;
             run::run_resolved(&resolved, processors, stop).await.map(|()| 0)
         }
+        Command::Leases(command) => until_stopped(Box::pin(admin::leases(&command))).await,
+        Command::Checkpoint(command) => until_stopped(Box::pin(admin::checkpoint(&command))).await,
+        Command::Table(command) => until_stopped(Box::pin(admin::table(&command))).await,
         Command::Config(args) => command::execute(&program.schema, &args.command).map(|()| 0),
+    }
+}
+
+/// The outcome of a command that holds nothing which is to be given back.
+async fn until_stopped(command: impl Future<Output = Result<(), Failure>>) -> Result<u8, Failure> {
+    let stop = signals::stop_on_signals()?;
+    select! {
+        biased;
+        () = stop.cancelled() => Ok(signals::STATUS_INTERRUPTED),
+        outcome = command => outcome.map(|()| 0),
     }
 }
 

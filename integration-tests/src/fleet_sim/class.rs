@@ -34,13 +34,15 @@ pub enum Class {
     /// Processors fail, panic and hang, some records are never taken, and what is given up goes to a destination that fails
     /// and hangs.
     Failures,
+    /// Records are handled in lanes, or checkpoints prepared, and all kinds of things go wrong.
+    Lanes,
     /// Many workers and shards.
     Big,
 }
 
 impl Class {
     /// The classes that seeds are spread over: all but the one whose runs take by far the longest.
-    pub const USUAL: [Self; 12] = [
+    pub const USUAL: [Self; 13] = [
         Self::Calm,
         Self::Restarts,
         Self::Crashes,
@@ -53,6 +55,7 @@ impl Class {
         Self::Latest,
         Self::FanOut,
         Self::Failures,
+        Self::Lanes,
     ];
 
     /// The numbers of the class.
@@ -70,6 +73,7 @@ impl Class {
             Self::Latest => profile::LATEST,
             Self::FanOut => profile::FAN_OUT,
             Self::Failures => profile::FAILURES,
+            Self::Lanes => profile::LANES,
             Self::Big => profile::BIG,
         }
     }

@@ -12,7 +12,7 @@ use super::link::Link;
 use super::names::ShardNo;
 use super::recorder::number_of;
 
-/// The simulated user's on-failure destination: what it has taken is accounted for like what a processor has taken.
+/// The simulated user's on-failure destination: it fails and hangs, and tells the world what it has taken.
 #[derive(Debug)]
 pub(super) struct Destination {
     link: Arc<Link>,
@@ -28,15 +28,22 @@ impl Destination {
 #[async_trait]
 impl OnFailureDestination for Destination {
     async fn send(&self, batch: &FailedBatch) -> Result<Sent> {
+        let (process, shard) = (self.link.process(), ShardNo::of(&batch.shard.shard_id));
         match self.link.destination_fault() {
-            Fault::Hang => pending().await,
+            Fault::Hang => {
+                self.link.tell(What::SendFailed { process, shard });
+                pending().await
+            }
             Fault::Delay(delay) => sleep(delay).await,
-            Fault::Fail(kind) => return Err(Error::new(kind, "the destination was made to fail")),
+            Fault::Fail(kind) => {
+                self.link.tell(What::SendFailed { process, shard });
+                return Err(Error::new(kind, "the destination was made to fail"));
+            }
             _ => {}
         }
-        let (process, shard) = (self.link.process(), ShardNo::of(&batch.shard.shard_id));
         for record in &batch.records {
-            self.link.tell(What::Delivered { process, shard, record: number_of(record) });
+            let (record, condition) = (number_of(record), batch.condition);
+            self.link.tell(What::SentAway { process, shard, record, condition });
         }
         Ok(Sent::Taken)
     }

@@ -3,7 +3,8 @@ use std::time::Duration;
 
 use kcl_core::Event;
 use kcl_core::lease::{Lease, LeaseChange};
-use kcl_core::model::{Checkpoint, SequenceNumber, WorkerId};
+use kcl_core::model::{RecordPosition, WorkerId};
+use kcl_core::processor::{FailureCondition, ShardStart};
 
 use super::names::{ProcessNo, RecordNo, ShardNo};
 
@@ -28,7 +29,7 @@ pub enum What<'a> {
     /// Retention took every record, and these closed shards.
     Trimmed { gone: &'a [ShardNo] },
     /// A producer put a record.
-    Put { shard: ShardNo, key: u32, record: RecordNo, number: &'a SequenceNumber },
+    Put { shard: ShardNo, key: u32, record: RecordNo, position: &'a RecordPosition },
     /// A process started; its clock runs at `rate` of the world's.
     Started { process: ProcessNo, worker: &'a WorkerId, rate: f64 },
     /// A process was asked to stop.
@@ -59,10 +60,22 @@ pub enum What<'a> {
     Refused { process: ProcessNo, shard: ShardNo, row: Option<&'a Lease> },
     /// An operator deleted a row by mistake.
     RowRemoved { shard: ShardNo },
-    /// A process began to process a shard.
-    Began { process: ProcessNo, shard: ShardNo, checkpoint: &'a Checkpoint, token: u64 },
+    /// A process began to process a shard. A handler of records is not told where.
+    Began { process: ProcessNo, shard: ShardNo, start: Option<&'a ShardStart> },
+    /// A handler of records was called with this one.
+    Called { process: ProcessNo, shard: ShardNo, record: RecordNo },
+    /// A processor has prepared a checkpoint with this state.
+    Prepared { process: ProcessNo, shard: ShardNo, state: &'a [u8] },
     /// A processor has finished with a record.
     Delivered { process: ProcessNo, shard: ShardNo, record: RecordNo },
+    /// A call of a processor with these records is about to fail.
+    Failed { process: ProcessNo, shard: ShardNo, records: &'a [RecordNo] },
+    /// The on-failure destination has taken a record.
+    SentAway { process: ProcessNo, shard: ShardNo, record: RecordNo, condition: FailureCondition },
+    /// The on-failure destination is about to refuse records.
+    SendFailed { process: ProcessNo, shard: ShardNo },
+    /// A record was left out, as a report says that follows.
+    Skipped { process: ProcessNo, shard: ShardNo, record: RecordNo, condition: FailureCondition },
     /// A processor was told that its shard is about to be given away.
     Goodbye { process: ProcessNo, shard: ShardNo },
     /// A worker reported something.
@@ -71,6 +84,19 @@ pub enum What<'a> {
     TroubleOver,
     /// The fleet has healed: from here on nothing may move.
     Healed,
+}
+
+impl What<'_> {
+    /// The record that somebody answers for from here on, and who dealt with it: delivered, in the destination, or left out
+    /// by name.
+    pub fn settled(&self) -> Option<(ProcessNo, ShardNo, RecordNo)> {
+        match *self {
+            What::Delivered { process, shard, record }
+            | What::SentAway { process, shard, record, .. }
+            | What::Skipped { process, shard, record, .. } => Some((process, shard, record)),
+            _ => None,
+        }
+    }
 }
 
 /// A service that a process needs.
@@ -154,10 +180,29 @@ impl fmt::Display for Fact<'_> {
                 write!(f, "{process} {shard} refused, there is no row")
             }
             What::RowRemoved { shard } => write!(f, "row of {shard} removed by hand"),
-            What::Began { process, shard, checkpoint, token } => {
-                write!(f, "{process} {shard} begins after {checkpoint}, token {token}")
+            What::Began { process, shard, start: None } => write!(f, "{process} {shard} begins"),
+            What::Began { process, shard, start: Some(start) } => {
+                let ShardStart { checkpoint, pending, fencing_token, .. } = start;
+                write!(f, "{process} {shard} begins after {checkpoint}, token {fencing_token}")?;
+                let state = pending.as_ref().map(|pending| &pending.application_state);
+                state.map_or(Ok(()), |state| write!(f, ", pending {state:?}"))
+            }
+            What::Called { process, shard, record } => write!(f, "{process} {shard} called with {record}"),
+            What::Prepared { process, shard, state } => {
+                write!(f, "{process} {shard} prepared {}", String::from_utf8_lossy(state))
             }
             What::Delivered { process, shard, record } => write!(f, "{process} {shard} delivered {record}"),
+            What::Failed { process, shard, records } => {
+                write!(f, "{process} {shard} fails on")?;
+                records.iter().try_for_each(|record| write!(f, " {record}"))
+            }
+            What::SentAway { process, shard, record, condition } => {
+                write!(f, "{process} {shard} sent away {record}: {condition}")
+            }
+            What::SendFailed { process, shard } => write!(f, "{process} {shard} sent away nothing"),
+            What::Skipped { process, shard, record, condition } => {
+                write!(f, "{process} {shard} skipped {record}: {condition}")
+            }
             What::Goodbye { process, shard } => write!(f, "{process} {shard} says goodbye"),
             What::Reported { process, event } => write!(f, "{process} reports {}", short(event)),
             What::TroubleOver => f.write_str("the trouble is over"),

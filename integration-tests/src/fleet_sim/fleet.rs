@@ -78,7 +78,7 @@ impl Fleet {
         ));
         let settings =
             WorkerSettings { worker_id: worker, random_seed: self.rng.u64(..), ..self.settings.clone() };
-        let started = Process::start(settings, self.ports(&link), link, rate);
+        let started = Process::start(settings, self.ports(&link), link, self.profile.handling, rate);
         let cannot = |error| Error::new(ErrorKind::Refused, "cannot make a runtime").with_source(error);
         self.processes.push(started.map_err(cannot)?);
         Ok(())

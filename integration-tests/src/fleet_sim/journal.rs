@@ -1,6 +1,7 @@
 use std::fmt::Write as _;
 use std::mem;
 
+use super::accounts::Accounts;
 use super::fact::Fact;
 use super::invariants::{Invariant, Violation};
 use super::measures::Measures;
@@ -10,6 +11,7 @@ use super::measures::Measures;
 pub(super) struct Journal {
     invariants: Vec<Box<dyn Invariant>>,
     measures: Measures,
+    accounts: Accounts,
     trace: Option<String>,
     violation: Option<Violation>,
 }
@@ -17,7 +19,8 @@ pub(super) struct Journal {
 impl Journal {
     /// An empty journal.
     pub(super) fn new(invariants: Vec<Box<dyn Invariant>>, measures: Measures, is_traced: bool) -> Self {
-        Self { invariants, measures, trace: is_traced.then(String::new), violation: None }
+        let accounts = Accounts::default();
+        Self { invariants, measures, accounts, trace: is_traced.then(String::new), violation: None }
     }
 
     /// Takes in a fact.
@@ -27,6 +30,7 @@ impl Journal {
             let _written = writeln!(trace, "{fact}");
         }
         self.measures.observe(fact);
+        self.accounts.observe(fact);
         for invariant in &mut self.invariants {
             if let Err(violation) = invariant.observe(fact) {
                 self.violation.get_or_insert(violation.seen_in(fact));
@@ -56,6 +60,11 @@ impl Journal {
     /// What was measured so far.
     pub(super) fn measures(&self) -> &Measures {
         &self.measures
+    }
+
+    /// What has become of the records.
+    pub(super) fn accounts(&self) -> &Accounts {
+        &self.accounts
     }
 
     /// The trace since the last call.

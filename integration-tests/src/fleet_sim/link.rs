@@ -2,9 +2,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use kcl_core::ErrorKind;
 use kcl_core::model::WorkerId;
 use kcl_core::testing::Fault;
+use kcl_core::{ErrorKind, Event};
 
 use super::fact::{Service, What};
 use super::names::{ProcessNo, RecordNo, ShardNo};
@@ -72,6 +72,17 @@ impl Link {
         }
     }
 
+    /// Tells the world what the worker reports, and before that what follows from it.
+    pub(super) fn report(&self, event: &Event<'_>) {
+        if let Event::RecordsSkipped { shard, from, to, condition, .. } = event {
+            let (process, shard, condition) = (self.process, ShardNo::of(&shard.shard_id), *condition);
+            for record in self.world.records(shard, from, to) {
+                self.tell(What::Skipped { process, shard, record, condition });
+            }
+        }
+        self.tell(What::Reported { process: self.process, event });
+    }
+
     /// The process is gone: what its remains do is no fact.
     pub(super) fn die(&self) {
         self.is_dead.store(true, Ordering::Relaxed);
@@ -131,15 +142,20 @@ impl Link {
         self.up_to(3) == 0
     }
 
+    /// True if the processor commits what it has prepared with the same batch.
+    pub(super) fn commits_at_once(&self) -> bool {
+        self.up_to(1) > 0
+    }
+
     /// True if the processor does not return from the next batch.
     pub(super) fn processor_hangs(&self) -> bool {
         self.strikes(self.weather.hang_permille)
     }
 
-    /// True if no processor takes this record, as long as the trouble lasts.
+    /// True if no processor takes this record, at least as long as the trouble lasts.
     pub(super) fn is_poison(&self, record: RecordNo) -> bool {
-        let drawn = fastrand::Rng::with_seed(record.0).u32(..1_000);
-        self.has_faults.load(Ordering::Relaxed) && drawn < self.weather.poison_permille
+        let poison = self.weather.poison;
+        (poison.is_lasting || self.has_faults.load(Ordering::Relaxed)) && poison.spoils(record)
     }
 
     /// What the on-failure destination makes of the next send.

@@ -22,7 +22,7 @@ pub struct Measures {
     pub put: usize,
     /// Deliveries of a record after its first.
     pub duplicates: usize,
-    delivered: BTreeSet<RecordNo>,
+    settled: BTreeSet<RecordNo>,
     workers: BTreeMap<ProcessNo, WorkerId>,
     owners: BTreeMap<ShardNo, WorkerId>,
     /// Shards of dead workers that nobody processes yet, with the crash they wait since.
@@ -44,18 +44,13 @@ struct Crash {
 }
 
 impl Measures {
-    /// How many of the records put have not been delivered.
-    pub fn outstanding(&self) -> usize {
-        self.put - self.delivered.len()
-    }
-
     /// Takes in a fact.
     pub fn observe(&mut self, fact: &Fact<'_>) {
+        if let Some((_, _, record)) = fact.what.settled() {
+            self.duplicates += usize::from(!self.settled.insert(record));
+        }
         match fact.what {
             What::Put { .. } => self.put += 1,
-            What::Delivered { record, .. } => {
-                self.duplicates += usize::from(!self.delivered.insert(record));
-            }
             What::RunBegan { failover_time } => self.failover_time = failover_time,
             What::Started { process, worker, .. } => {
                 self.change(fact.at);

@@ -16,22 +16,27 @@
 //! of them. Nothing here reads the world's clock or draws an unseeded random number, so the same scenario gives the same
 //! trace, byte for byte.
 
+mod accounts;
 mod batch;
 mod class;
 mod destination;
 mod fact;
 mod fleet;
+mod handling;
 mod health;
 pub mod invariants;
 mod journal;
+mod lane_handler;
 mod link;
 mod measures;
 mod names;
 mod operation;
+mod poison;
 mod process;
 mod producer;
 mod profile;
 mod recorder;
+mod settings;
 mod simulation;
 mod stream_port;
 mod summary;

@@ -1,8 +1,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use kcl_core::model::WorkerId;
-use kcl_core::processor::WhenExhausted;
+use kcl_core::model::{ShardKey, WorkerId};
+use kcl_core::processor::{Processor, WhenExhausted};
 use kcl_core::worker::{Ports, ShutdownReport, Worker};
 use kcl_core::{Event, Result, WorkerSettings};
 use tokio::runtime::{Builder, Runtime};
@@ -12,8 +12,10 @@ use tokio::time::{Instant, advance, sleep_until};
 
 use super::destination::Destination;
 use super::fact::{Service, What};
+use super::handling::Handling;
+use super::lane_handler::lanes;
 use super::link::Link;
-use super::names::ProcessNo;
+use super::names::{ProcessNo, ShardNo};
 use super::recorder::Recorder;
 
 /// The finest time of a runtime's clock.
@@ -43,17 +45,16 @@ impl Process {
         settings: WorkerSettings,
         ports: Ports,
         link: Arc<Link>,
+        handling: Handling,
         rate: f64,
     ) -> std::io::Result<Self> {
         let runtime = Builder::new_current_thread().enable_time().start_paused(true).build()?;
         link.tell(What::Started { process: link.process(), worker: link.worker(), rate });
         let (processors, reporter) = (Arc::clone(&link), Arc::clone(&link));
         let sends = settings.failure_policy.when_exhausted == WhenExhausted::SendToDestination;
-        let mut worker =
-            Worker::new(settings, ports, move |shard: &_| Recorder::new(Arc::clone(&processors), shard))
-                .with_event_sink(move |_: &WorkerId, event: &Event<'_>| {
-                    reporter.tell(What::Reported { process: reporter.process(), event });
-                });
+        let make = move |shard: &ShardKey| processor(handling, &processors, shard);
+        let mut worker = Worker::new(settings, ports, make)
+            .with_event_sink(move |_: &WorkerId, event: &Event<'_>| reporter.report(event));
         if sends {
             worker = worker.with_on_failure_destination(Destination::new(Arc::clone(&link)));
         }
@@ -165,5 +166,13 @@ impl Process {
             Err(panic) => self.link.tell(What::GaveUp { process, error: &panic.to_string() }),
         }
         true
+    }
+}
+
+fn processor(handling: Handling, link: &Arc<Link>, shard: &ShardKey) -> Processor {
+    let (link, no) = (Arc::clone(link), ShardNo::of(&shard.shard_id));
+    match handling.lanes(no) {
+        Some((concurrency, window)) => lanes(link, shard, concurrency, window),
+        None => Recorder::new(link, shard, handling.prepares(no)).into(),
     }
 }

@@ -3,8 +3,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use kcl_core::Result;
+use kcl_core::aggregation::{Aggregator, NewUserRecord, hash_key_of};
 use kcl_core::memory::{MemoryKinesis, MemoryKinesisLimits, MemoryKinesisSettings};
-use kcl_core::model::{Shard, ShardId, StreamId};
+use kcl_core::model::{RecordPosition, Shard, ShardId, StreamId};
 
 use super::fact::What;
 use super::names::{RecordNo, ShardNo};
@@ -12,6 +13,9 @@ use super::world::World;
 
 /// The keys that records are spread over.
 const KEYS: u32 = 200;
+
+/// The most user records of an aggregate.
+const AGGREGATE_RECORDS_MAX: usize = 8;
 
 /// The other side of the stream: puts records, splits, merges, and lets retention take what was delivered.
 #[derive(Debug)]
@@ -45,9 +49,45 @@ impl Producer {
         &self.kinesis
     }
 
-    /// Puts a record of a key drawn from `rng`.
-    pub(super) fn put(&mut self, rng: &mut fastrand::Rng) -> Result<()> {
+    /// Puts a record of a key drawn from `rng`, or in so many cases of a hundred an aggregate.
+    pub(super) fn put(&mut self, aggregate_percent: u32, rng: &mut fastrand::Rng) -> Result<()> {
+        if aggregate_percent > 0 && rng.u32(..100) < aggregate_percent {
+            return self.put_aggregate(rng);
+        }
         self.put_with_key(rng.u32(..KEYS), None)
+    }
+
+    /// Puts an aggregate of a few user records whose keys all belong to one shard.
+    fn put_aggregate(&mut self, rng: &mut fastrand::Rng) -> Result<()> {
+        let Some(shard) = rng.choice(self.open_shards()) else { return Ok(()) };
+        let is_of_shard = |key: &u32| shard.hash_key_range.contains(hash_key_of(&name(*key)));
+        let keys: Vec<u32> = (0..KEYS).filter(is_of_shard).collect();
+        let mut aggregator = Aggregator::default();
+        let mut records = Vec::new();
+        for _ in 0..rng.usize(2..=AGGREGATE_RECORDS_MAX) {
+            let Some(key) = rng.choice(&keys).copied() else { return Ok(()) };
+            let record = self.next_record();
+            let (partition_key, data) = (name(key), record.0.to_be_bytes());
+            let user_record =
+                NewUserRecord { partition_key: &partition_key, data: &data, ..Default::default() };
+            aggregator.add(&user_record)?;
+            records.push((key, record));
+        }
+        let Some(put) = aggregator.take() else { return Ok(()) };
+        let output =
+            self.kinesis.put_record(&self.stream, &put.partition_key, put.explicit_hash_key, put.data)?;
+        let shard = ShardNo::of(&output.shard_id);
+        for (sub_sequence_number, (key, record)) in (0..).zip(records) {
+            let sequence_number = output.sequence_number.clone();
+            let position = RecordPosition { sequence_number, sub_sequence_number };
+            self.world.tell(What::Put { shard, key, record, position: &position });
+        }
+        Ok(())
+    }
+
+    fn next_record(&mut self) -> RecordNo {
+        self.records_put += 1;
+        RecordNo(self.records_put - 1)
     }
 
     /// Puts a record into each open shard. Its key is the shard's own, so that it follows no other.
@@ -59,12 +99,12 @@ impl Producer {
     }
 
     fn put_with_key(&mut self, key: u32, hash_key: Option<u128>) -> Result<()> {
-        let record = RecordNo(self.records_put);
-        self.records_put += 1;
+        let record = self.next_record();
         let data = Bytes::copy_from_slice(&record.0.to_be_bytes());
-        let output = self.kinesis.put_record(&self.stream, &format!("key-{key}"), hash_key, data)?;
+        let output = self.kinesis.put_record(&self.stream, &name(key), hash_key, data)?;
         let shard = ShardNo::of(&output.shard_id);
-        self.world.tell(What::Put { shard, key, record, number: &output.sequence_number });
+        let position = RecordPosition { sequence_number: output.sequence_number, sub_sequence_number: 0 };
+        self.world.tell(What::Put { shard, key, record, position: &position });
         Ok(())
     }
 
@@ -124,4 +164,8 @@ impl Producer {
         let parents: Vec<ShardNo> = shard.parents().map(ShardNo::of).collect();
         self.world.tell(What::Opened { shard: ShardNo::of(&shard.shard_id), parents: &parents });
     }
+}
+
+fn name(key: u32) -> String {
+    format!("key-{key}")
 }

@@ -1,8 +1,10 @@
 use std::time::Duration;
 
+use super::handling::Handling;
 use super::operation::Operation::{
     self, Crash, CutStream, CutTable, Freeze, Merge, Put, RemoveRow, Split, Start, Stop, Trim,
 };
+use super::poison::Poison;
 
 /// The numbers of a [class](super::Class).
 #[derive(Debug, Clone)]
@@ -25,6 +27,10 @@ pub(super) struct Profile {
     pub(super) grace: Duration,
     /// How long an owner has to hand over.
     pub(super) hand_over_timeout: Duration,
+    /// How processors handle records.
+    pub(super) handling: Handling,
+    /// How many of a hundred puts are of aggregates.
+    pub(super) aggregate_percent: u32,
     /// Whether owners may be too slow to hand over in that time, so that leases are taken from live ones.
     pub(super) excuses_steals: bool,
 }
@@ -49,8 +55,8 @@ pub(super) struct Weather {
     pub(super) late_write_max_ms: u64,
     /// How many of a thousand batches the processor fails on.
     pub(super) processor_permille: u32,
-    /// How many of a thousand records the processor never takes as long as the trouble lasts.
-    pub(super) poison_permille: u32,
+    /// Records that the processor never takes.
+    pub(super) poison: Poison,
     /// How many of a thousand batches the processor does not return from.
     pub(super) hang_permille: u32,
     /// How many of a thousand sends the on-failure destination fails on, or does not return from.
@@ -71,7 +77,7 @@ const FAIR: Weather = Weather {
     late_write_permille: 0,
     late_write_max_ms: 0,
     processor_permille: 0,
-    poison_permille: 0,
+    poison: Poison::NONE,
     hang_permille: 0,
     destination_permille: 0,
     slow_batch_permille: 0,
@@ -101,6 +107,8 @@ pub(super) const CALM: Profile = Profile {
     failover_secs: (3, 10),
     grace: Duration::from_secs(30),
     hand_over_timeout: Duration::from_secs(30),
+    handling: Handling::Batches,
+    aggregate_percent: 0,
     excuses_steals: false,
 };
 
@@ -205,13 +213,42 @@ pub(super) const FAILURES: Profile = Profile {
     operations: &[(Put, 60), (Start, 6), (Stop, 3), (Crash, 2), (Split, 3), (Merge, 3)],
     weather: Weather {
         processor_permille: 60,
-        poison_permille: 20,
+        poison: Poison { permille: 30, is_lasting: false },
         hang_permille: 5,
-        destination_permille: 300,
+        destination_permille: 500,
         slow_batch_permille: 20,
         slow_batch_max_ms: 4_000,
         ..FAIR
     },
+    ..CALM
+};
+
+/// Lanes, and processors that prepare what they commit, on a stream of aggregates and others, with trouble of all kinds.
+pub(super) const LANES: Profile = Profile {
+    operations: &[
+        (Put, 60),
+        (Start, 6),
+        (Stop, 3),
+        (Crash, 3),
+        (Freeze, 1),
+        (CutTable, 1),
+        (Split, 3),
+        (Merge, 3),
+    ],
+    weather: Weather {
+        table_permille: 10,
+        late_write_permille: 5,
+        late_write_max_ms: 2_500,
+        processor_permille: 20,
+        poison: Poison { permille: 10, is_lasting: false },
+        hang_permille: 1,
+        destination_permille: 300,
+        slow_batch_permille: 30,
+        slow_batch_max_ms: 4_000,
+        ..FAIR
+    },
+    aggregate_percent: 30,
+    excuses_steals: true,
     ..CALM
 };
 

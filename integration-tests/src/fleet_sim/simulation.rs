@@ -2,9 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kcl_core::lease::Lease;
-use kcl_core::model::{InitialPosition, StreamId, WorkerId};
-use kcl_core::processor::{CallDeadlines, FailurePolicy, WhenExhausted};
-use kcl_core::stream::{FanOutConsumer, FanOutSettings, Retrieval};
+use kcl_core::model::StreamId;
 use kcl_core::{PlantedFault, Result, WorkerSettings};
 
 use super::class::Class;
@@ -18,6 +16,7 @@ use super::operation::Operation;
 use super::process::Process;
 use super::producer::Producer;
 use super::profile::Profile;
+use super::settings::{self, LEASE_SCAN_INTERVAL};
 use super::witness_table::WitnessTable;
 use super::world::World;
 
@@ -40,17 +39,8 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(500);
 /// The most records that one operation puts.
 const PUT_MAX: usize = 12;
 
-/// The time between two scans of the table by one worker.
-const LEASE_SCAN_INTERVAL: Duration = Duration::from_millis(500);
-
-/// How long a shard cannot be subscribed to before it is polled, where a fleet reads by fan-out and may fall back.
-const FALL_BACK_AFTER: Duration = Duration::from_secs(10);
-
 /// The part of the failover time after which an owner that cannot write has stopped (L3).
 const DEADLINE_SHARE: f64 = 0.9;
-
-/// How long a batch may take where processors hang: longer than any that returns.
-const HANG_TIME_MAX: Duration = Duration::from_secs(10);
 
 /// One run, as it was asked for.
 #[derive(Debug, Clone)]
@@ -104,25 +94,14 @@ pub fn simulate(scenario: &Scenario) -> Result<Outcome> {
     let violation = journal.violation().cloned();
     let trace = journal.take_trace();
     let measures = journal.measures().clone();
-    let (failover_time, lease_scan_interval) = (simulation.failover_time, LEASE_SCAN_INTERVAL);
+    let (failover_time, lease_scan_interval) = (simulation.rules.failover_time, LEASE_SCAN_INTERVAL);
     Ok(Outcome { violation, measures, failover_time, lease_scan_interval, trace })
-}
-
-/// Blocks or sends away, soon or never, with cuts or without.
-fn failure_policy(rng: &mut fastrand::Rng) -> FailurePolicy {
-    FailurePolicy {
-        maximum_retry_attempts: rng.bool().then(|| rng.u32(..5)),
-        maximum_record_age: rng.bool().then(|| Duration::from_secs(rng.u64(10..=60))),
-        bisect_batch_on_error: rng.bool(),
-        when_exhausted: if rng.bool() { WhenExhausted::Block } else { WhenExhausted::SendToDestination },
-        ..FailurePolicy::default()
-    }
 }
 
 struct Simulation<'a> {
     scenario: &'a Scenario,
     profile: Profile,
-    failover_time: Duration,
+    rules: Rules,
     world: Arc<World>,
     table: Arc<WitnessTable>,
     producer: Producer,
@@ -133,9 +112,11 @@ struct Simulation<'a> {
 impl<'a> Simulation<'a> {
     fn new(scenario: &'a Scenario) -> Result<Self> {
         let mut rng = fastrand::Rng::with_seed(scenario.seed);
-        let profile = scenario.class.profile();
-        let (shortest, longest) = profile.failover_secs;
-        let failover_time = Duration::from_secs(rng.u64(shortest..=longest));
+        let mut profile = scenario.class.profile();
+        let stream = StreamId::named("orders")?;
+        let settings = settings::draw(scenario.class, &mut profile, stream.clone(), &mut rng)?;
+        let settings = WorkerSettings { planted: scenario.planted, ..settings };
+        let failover_time = settings.failover_time;
         let rules = Rules {
             failover_time,
             deadline_share: DEADLINE_SHARE,
@@ -143,48 +124,16 @@ impl<'a> Simulation<'a> {
             skew: profile.skew,
             step_max: STEP_MAX,
             excuses_steals: profile.excuses_steals,
+            handling: profile.handling,
+            checkpointing: settings.checkpointing,
+            failure_policy: settings.failure_policy.clone(),
+            poison: profile.weather.poison,
         };
         let journal = Journal::new(invariants::all(&rules), Measures::default(), scenario.is_traced);
         let world = Arc::new(World::new(journal));
         world.tell(What::RunBegan { failover_time });
-        let stream = StreamId::named("orders")?;
-        let producer = Producer::new(Arc::clone(&world), stream.clone(), scenario.shards)?;
+        let producer = Producer::new(Arc::clone(&world), stream, scenario.shards)?;
         let table = Arc::new(WitnessTable::new(Arc::clone(&world), scenario.planted));
-        let initial_position = match scenario.class {
-            Class::Latest => InitialPosition::Latest,
-            _ => InitialPosition::TrimHorizon,
-        };
-        let retrieval = match scenario.class {
-            Class::FanOut => {
-                let consumer = FanOutConsumer::Named("simulated".to_owned());
-                let fall_back_to_polling_after = rng.bool().then_some(FALL_BACK_AFTER);
-                Retrieval::FanOut(FanOutSettings {
-                    fall_back_to_polling_after,
-                    ..FanOutSettings::new(consumer)
-                })
-            }
-            _ => Retrieval::Polling,
-        };
-        let (failure_policy, call_deadlines) = match scenario.class {
-            Class::Failures => (
-                failure_policy(&mut rng),
-                CallDeadlines { process_records: Some(HANG_TIME_MAX), ..CallDeadlines::default() },
-            ),
-            _ => Default::default(),
-        };
-        let settings = WorkerSettings {
-            failure_policy,
-            call_deadlines,
-            retrieval,
-            failover_time,
-            lease_scan_interval: LEASE_SCAN_INTERVAL,
-            initial_position,
-            shutdown_grace: profile.grace,
-            hand_over_timeout: profile.hand_over_timeout,
-            planted: scenario.planted,
-            shard_sync_interval: Duration::from_secs(rng.u64(5..=60)),
-            ..WorkerSettings::new(stream, WorkerId::new("unnamed")?)
-        };
         let kinesis = Arc::clone(producer.kinesis());
         let fleet = Fleet::new(
             Arc::clone(&world),
@@ -194,7 +143,7 @@ impl<'a> Simulation<'a> {
             settings,
             rng.fork(),
         );
-        Ok(Self { scenario, profile, failover_time, world, table, producer, fleet, rng })
+        Ok(Self { scenario, profile, rules, world, table, producer, fleet, rng })
     }
 
     fn run(&mut self) -> Result<()> {
@@ -258,11 +207,11 @@ impl<'a> Simulation<'a> {
 
     fn operate(&mut self, operation: Operation) -> Result<()> {
         let may_leave = self.fleet.running() > self.profile.workers_min;
-        let until = self.world.now() + self.failover_time.mul_f64(0.1 + 2.4 * self.rng.f64());
+        let until = self.world.now() + self.rules.failover_time.mul_f64(0.1 + 2.4 * self.rng.f64());
         match operation {
             Operation::Put => {
                 for _ in 0..self.rng.usize(1..=PUT_MAX) {
-                    self.producer.put(&mut self.rng)?;
+                    self.producer.put(self.profile.aggregate_percent, &mut self.rng)?;
                 }
             }
             Operation::Split if self.producer.open_shards().len() < 2 * self.scenario.shards => {
@@ -299,7 +248,7 @@ impl<'a> Simulation<'a> {
     }
 
     fn outstanding(&self) -> usize {
-        self.world.journal().measures().outstanding()
+        self.world.journal().accounts().outstanding().map(|(_, count)| count).sum()
     }
 
     /// No more trouble, and at least one worker: everything must come to its end.
@@ -313,7 +262,7 @@ impl<'a> Simulation<'a> {
             self.fleet.start()?;
         }
         // A row names its owner for so long although it may have lost the lease.
-        self.step_for(self.failover_time * 2);
+        self.step_for(self.rules.failover_time * 2);
         self.step_until("the fleet has healed", |simulation| simulation.complaint().is_none());
         if !self.has_failed() {
             self.world.tell(What::Healed);
@@ -327,11 +276,13 @@ impl<'a> Simulation<'a> {
             return Some("a worker has not come to its stop".to_owned());
         }
         let (rows, shards) = (self.table.rows(), self.producer.shards());
-        health::complaint(&rows, &shards, self.fleet.workers(), self.outstanding())
+        let journal = self.world.journal();
+        let held_up = journal.accounts().held_up(|record| self.rules.is_in_the_way(record));
+        health::complaint(&rows, &shards, self.fleet.workers(), journal.accounts(), &held_up)
     }
 
     fn rest(&mut self) {
-        self.step_for(self.failover_time * REST_FAILOVER_TIMES);
+        self.step_for(self.rules.failover_time * REST_FAILOVER_TIMES);
     }
 
     fn step_for(&mut self, duration: Duration) {

@@ -1,9 +1,13 @@
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use kcl_core::model::RecordPosition;
+
 use super::fact::{Fact, What};
 use super::journal::Journal;
+use super::names::{RecordNo, ShardNo};
 
 /// What all processes of a run share beside the backend: the only wall clock, and the journal of all that happens.
 ///
@@ -12,12 +16,14 @@ use super::journal::Journal;
 pub(super) struct World {
     now_micros: AtomicU64,
     journal: Mutex<Journal>,
+    /// Where each record lies.
+    positions: Mutex<BTreeMap<(ShardNo, RecordPosition), RecordNo>>,
 }
 
 impl World {
     /// A world at time zero.
     pub(super) fn new(journal: Journal) -> Self {
-        Self { now_micros: AtomicU64::new(0), journal: Mutex::new(journal) }
+        Self { now_micros: AtomicU64::new(0), journal: Mutex::new(journal), positions: Mutex::default() }
     }
 
     /// The time since the start of the run.
@@ -33,8 +39,26 @@ impl World {
 
     /// Something happens now.
     pub(super) fn tell(&self, what: What<'_>) {
+        if let What::Put { shard, record, position, .. } = what {
+            self.positions().insert((shard, position.clone()), record);
+        }
         let fact = Fact { at: self.now(), what };
         self.journal().enter(&fact);
+    }
+
+    /// The records of a shard from one position to another.
+    pub(super) fn records(
+        &self,
+        shard: ShardNo,
+        from: &RecordPosition,
+        to: &RecordPosition,
+    ) -> Vec<RecordNo> {
+        let range = (shard, from.clone())..=(shard, to.clone());
+        self.positions().range(range).map(|(_, record)| *record).collect()
+    }
+
+    fn positions(&self) -> MutexGuard<'_, BTreeMap<(ShardNo, RecordPosition), RecordNo>> {
+        self.positions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What has happened so far.

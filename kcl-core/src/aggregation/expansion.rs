@@ -80,6 +80,11 @@ impl Expansion {
         self.malformation.as_ref()
     }
 
+    /// The same, once: the record is a plain one from here on.
+    pub(crate) fn take_malformation(&mut self) -> Option<Malformation> {
+        self.malformation.take()
+    }
+
     /// How many user records of the aggregate are left out because of the range, whether before or after the place at which
     /// this begins.
     pub fn left_out(&self) -> u64 {

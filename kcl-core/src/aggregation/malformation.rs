@@ -3,7 +3,7 @@ use std::fmt;
 
 use super::md5::DIGEST_BYTES;
 
-/// Why a record that begins as an aggregate is not one, so that it is delivered as it came.
+/// Why a record that begins as an aggregate is not one, so that it cannot be taken apart.
 ///
 /// Offsets count from the start of the protobuf message, user records and table entries from 0.
 #[derive(Debug, Clone, PartialEq, Eq)]

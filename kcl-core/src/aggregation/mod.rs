@@ -1,7 +1,7 @@
 //! Aggregates of the Kinesis Producer Library: many user records in one Kinesis record, taken apart and put together.
 //!
 //! Nothing here waits, reads a clock, draws a random number or knows a service, and nothing that a producer can write makes
-//! it panic or take much memory. What cannot be read is delivered as it came, and its reader is told why.
+//! it panic or take much memory. What cannot be read is kept as it came, and its reader is told why.
 //!
 //! # The format
 //!
@@ -28,6 +28,7 @@ mod hash_key;
 mod key_table;
 mod layout;
 mod malformation;
+mod malformed_aggregates;
 pub mod md5;
 mod new_user_record;
 mod outside_range;
@@ -48,6 +49,7 @@ pub use expansion::Expansion;
 pub use hash_key::hash_key_of;
 pub use layout::MAGIC;
 pub use malformation::Malformation;
+pub use malformed_aggregates::MalformedAggregates;
 pub use new_user_record::NewUserRecord;
 pub use outside_range::OutsideRange;
 pub use put::Put;

@@ -103,6 +103,11 @@ impl Kinesis for AwsKinesis {
         Timestamp::default().saturating_add(since_epoch)
     }
 
+    /// Known if the stream is addressed by it.
+    fn stream_arn(&self, stream: &StreamId) -> Option<StreamArn> {
+        self.arns.get(stream).cloned()
+    }
+
     async fn describe_stream(&self, stream: &StreamId) -> Result<StreamDescription> {
         let call = format!("DescribeStreamSummary of stream '{stream}'");
         let request = self.client.describe_stream_summary();

@@ -86,17 +86,16 @@ pub(super) fn update(seen: &Lease, change: &LeaseChange, values: &mut Values) ->
             update.set("handOverOwner", ":by", string(by.as_str()));
         }
         LeaseChange::Renew => {}
-        LeaseChange::Checkpoint { checkpoint, children } => update.advance_to(checkpoint, children),
+        LeaseChange::Checkpoint { checkpoint, children } => update.move_to(checkpoint, children),
         LeaseChange::Prepare { pending } => update.prepare(pending),
-        LeaseChange::Release => {
-            update.pass_to(None);
-            if let Some(owner) = &seen.owner {
-                update.set("handOverOwner", ":by", string(owner.as_str()));
-            }
+        LeaseChange::Release => update.give_back(seen),
+        LeaseChange::Rewind { checkpoint } => {
+            update.move_to(checkpoint, &[]);
+            update.give_back(seen);
         }
         LeaseChange::HandOver { to, checkpoint } => {
             if let Some(checkpoint) = checkpoint {
-                update.advance_to(checkpoint, &[]);
+                update.move_to(checkpoint, &[]);
             }
             update.pass_to(Some(to));
             if seen.is_moved_by_java() {
@@ -133,8 +132,16 @@ impl Update<'_> {
         self.remove.extend(["handOverTo", "checkpointOwner"]);
     }
 
+    fn give_back(&mut self, seen: &Lease) {
+        self.pass_to(None);
+        match &seen.owner {
+            Some(owner) => self.set("handOverOwner", ":by", string(owner.as_str())),
+            None => self.remove.push("handOverOwner"),
+        }
+    }
+
     /// What was prepared is void once there is a new checkpoint, as in the Java KCL.
-    fn advance_to(&mut self, position: &Checkpoint, children: &[ShardId]) {
+    fn move_to(&mut self, position: &Checkpoint, children: &[ShardId]) {
         let (sequence_number, sub_sequence_number) = checkpoint(position);
         self.set("checkpoint", ":checkpoint", sequence_number);
         self.set("checkpointSubSequenceNumber", ":sub", sub_sequence_number);
@@ -164,7 +171,9 @@ impl Update<'_> {
     fn count_switches(&mut self, seen: &Lease, after: &Lease, change: &LeaseChange) {
         let switches = number(after.owner_switches_since_checkpoint);
         match change {
-            LeaseChange::Checkpoint { .. } | LeaseChange::HandOver { checkpoint: Some(_), .. } => {
+            LeaseChange::Checkpoint { .. }
+            | LeaseChange::HandOver { checkpoint: Some(_), .. }
+            | LeaseChange::Rewind { .. } => {
                 self.set("ownerSwitchesSinceCheckpoint", ":switches", switches);
             }
             _ if after.owner_switches_since_checkpoint > seen.owner_switches_since_checkpoint => {
@@ -263,6 +272,7 @@ mod tests {
             prepare(b""),
             prepare(b"state"),
             LeaseChange::Release,
+            LeaseChange::Rewind { checkpoint: Checkpoint::TrimHorizon },
             hand_over(None),
             hand_over(Some(Checkpoint::Latest)),
         ];

@@ -80,7 +80,7 @@ fn log_reading(worker: &WorkerId, event: &Event<'_>) {
             warn!(%worker, %shard, %error, failed_attempts, delay_ms = delay.as_millis(), "read failed, will be retried");
         }
         Event::AggregateMalformed { shard, position, malformation, count } => {
-            warn!(%worker, %shard, %position, %malformation, count, "a record begins as an aggregate and is none, delivered as it came");
+            warn!(%worker, %shard, %position, %malformation, count, "a record begins as an aggregate and cannot be taken apart");
         }
         Event::RecordsLeftOut { shard, count } => {
             warn!(%worker, %shard, count, "user records outside the shard's hash key range left out, as the settings say");

@@ -75,7 +75,7 @@ pub(crate) fn due_leases(situation: &Situation<'_>) -> Due {
     let mut fleet = Fleet::of(situation);
     fleet.leave_out_the_slow(situation);
     let mut due = Due { take: fleet.left_over.iter().copied().cloned().collect(), ask: Vec::new() };
-    let (mut failed, mut rest, mut owned) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut failed, mut rest, mut from_others) = (Vec::new(), Vec::new(), Vec::new());
     let targets = fleet.targets(leases_max);
     let mut kept = fleet.kept(&targets);
     for (lease, taker) in fleet.plan(&targets) {
@@ -85,16 +85,17 @@ pub(crate) fn due_leases(situation: &Situation<'_>) -> Due {
             (None, Stance::Failed) if taker == Some(me) => failed.push(lease.shard.clone()),
             (None, Stance::Open | Stance::IfFree) if taker == Some(me) => due.take.push(lease.shard.clone()),
             (None, Stance::Open | Stance::IfFree | Stance::Failed) => rest.push(lease),
-            (Some(owner), Stance::Open) if taker == Some(me) => owned.push((owner, lease)),
+            (Some(owner), Stance::Open) if taker == Some(me) => from_others.push((owner, lease)),
             (Some(owner), Stance::Failed) if taker == Some(me) => {
                 let mut others = kept.get_mut(owner).into_iter().flatten();
                 let instead = others.find(|lease| (situation.stance)(lease) == Stance::Open);
-                owned.extend(instead.map(|lease| (owner, lease)));
+                from_others.extend(instead.map(|lease| (owner, lease)));
             }
             _ => {}
         }
     }
-    let (asks, takes): (Vec<_>, Vec<_>) = owned.into_iter().partition(|(_, lease)| lease.answers_requests());
+    let (asks, takes): (Vec<_>, Vec<_>) =
+        from_others.into_iter().partition(|(_, lease)| lease.answers_requests());
     due.take.extend(takes.into_iter().map(|(_, lease)| lease.shard.clone()));
     due.ask = by_turns(asks);
     let mine = fleet.count(me) + due.take.len() - fleet.left_over.len() + due.ask.len() + failed.len();

@@ -140,7 +140,7 @@ impl Lease {
             }
             LeaseChange::Renew => {}
             LeaseChange::Checkpoint { checkpoint, children } => {
-                row.advance_to(checkpoint);
+                row.move_to(checkpoint);
                 if !children.is_empty() {
                     row.children.clone_from(children);
                 }
@@ -152,7 +152,7 @@ impl Lease {
             }
             LeaseChange::HandOver { to, checkpoint } => {
                 if let Some(checkpoint) = checkpoint {
-                    row.advance_to(checkpoint);
+                    row.move_to(checkpoint);
                 }
                 // A worker of ours takes the lease up, and a Java worker begins at once.
                 let is_moved_by_java = row.is_moved_by_java();
@@ -162,6 +162,11 @@ impl Lease {
                 } else {
                     row = row.with_request(Some(to));
                 }
+            }
+            LeaseChange::Rewind { checkpoint } => {
+                row.move_to(checkpoint);
+                row.hand_over_owner.clone_from(&self.owner);
+                row.pass_to(None);
             }
         }
         row
@@ -174,7 +179,7 @@ impl Lease {
         self.request = None;
     }
 
-    fn advance_to(&mut self, checkpoint: &Checkpoint) {
+    fn move_to(&mut self, checkpoint: &Checkpoint) {
         self.checkpoint = checkpoint.clone();
         self.pending = None;
         self.owner_switches_since_checkpoint = 0;
@@ -230,5 +235,11 @@ pub enum LeaseChange {
         to: WorkerId,
         /// Where the new owner goes on, if that is not in the row yet; never below the one in the row.
         checkpoint: Option<Checkpoint>,
+    },
+    /// An operator who holds the lease, or finds it free, moves the position and gives the lease back. The only change
+    /// that may move a checkpoint down; no worker makes it.
+    Rewind {
+        /// Where the next owner goes on.
+        checkpoint: Checkpoint,
     },
 }

@@ -7,7 +7,7 @@
 //!
 //! | field of [`Lease`] | attributes | |
 //! |---|---|---|
-//! | `counter` | `leaseCounter` | raised by one with every write of 2 to 6, 9 and 10 |
+//! | `counter` | `leaseCounter` | raised by one with every write of 2 to 6 and 9 to 11 |
 //! | `owner` | `leaseOwner` | who processes the shard; absent if nobody does. While a Java KCL 3 fleet moves the lease it is in `checkpointOwner`, and `leaseOwner` names the next |
 //! | `checkpoint` | `checkpoint`, `checkpointSubSequenceNumber` | how far it is processed |
 //! | `pending` | `pendingCheckpoint`, `pendingCheckpointSubSequenceNumber`, `pendingCheckpointState` | what is to be committed next, and what the application wants to know of it |
@@ -48,6 +48,8 @@
 //! 10. **Prepare**, if unchanged: pending := a position above the checkpoint and the application's state, counter + 1. The
 //!     checkpoint stays, and so do the owner switches. The next owner finds what is pending: only write 4, and 9 with a
 //!     position, remove it, as in the Java KCL (`ShardRecordProcessorCheckpointer.prepareCheckpoint`).
+//! 11. **Rewind**, if unchanged: position := wherever an operator wants it, nothing pending, no owner, no request, counter + 1. Only
+//!     by an operator's command, which asked the owner for the lease before, or found the row free.
 //!
 //! The worker that asked reads the row, finds itself the owner, and **takes it up** by a write 2 before it starts: the
 //! counter of that write is its fencing token, and its deadline (L3) counts from there. A worker that finds itself the
@@ -69,7 +71,7 @@
 //!   itself: the whole row is compared, but for the request. A take is made again on top of itself, so that its
 //!   deadline and its fencing token are new. A row that keeps moving under the worker's own name without
 //!   such a write is another process of the same name.
-//! * **L6** A checkpoint in a row never moves back, and what is pending is above it when it is written.
+//! * **L6** A checkpoint in a row never moves back but by a rewind, which no worker makes; and what is pending is above it when it is written.
 //! * **L7** A shard is consumed only while the rows of all its parents are finished or gone.
 //! * **L8** A hand-over is made only when the old owner has stopped processing, and with everything committed that it is to
 //!   commit: what it has processed is not processed again.

@@ -5,6 +5,7 @@ use futures_util::FutureExt;
 
 use super::call_watch::CallWatch;
 use super::{FailedAt, ProcessorError};
+use crate::aggregation::Malformation;
 use crate::event::Events;
 use crate::model::{RecordPosition, ShardKey};
 
@@ -59,14 +60,24 @@ impl CallFailure {
     pub(crate) fn new(text: String) -> Self {
         Self { text, position: None }
     }
+
+    /// Of a record that is not delivered.
+    pub(crate) fn malformed(malformation: &Malformation) -> Self {
+        Self::new(format!("the record begins as an aggregate and cannot be taken apart: {malformation}"))
+    }
 }
 
 /// The call's outcome, with a panic as an error.
 pub(crate) async fn caught(
     call: impl Future<Output = Result<(), ProcessorError>> + Send,
 ) -> Result<(), ProcessorError> {
+    panic_as_text(call).await.unwrap_or_else(|panic| Err(panic.into()))
+}
+
+/// What the call returns, or what is to be said of its panic.
+pub(crate) async fn panic_as_text<T>(call: impl Future<Output = T> + Send) -> Result<T, String> {
     let outcome = AssertUnwindSafe(call).catch_unwind().await;
-    outcome.unwrap_or_else(|panic| Err(format!("panicked: {}", panic_text(&*panic)).into()))
+    outcome.map_err(|panic| format!("panicked: {}", panic_text(&*panic)))
 }
 
 fn panic_text(panic: &(dyn Any + Send)) -> &str {

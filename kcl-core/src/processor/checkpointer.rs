@@ -8,7 +8,6 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, Events};
 use crate::lease::{HeldLease, Lease};
 use crate::model::{Checkpoint, PendingCheckpoint, RecordPosition, ShardId};
-use crate::settings::Checkpointing;
 
 /// Commits how far a shard is processed, into its lease row.
 ///
@@ -95,7 +94,6 @@ use crate::settings::Checkpointing;
 pub struct Checkpointer {
     lease: Arc<HeldLease>,
     events: Events,
-    checkpointing: Checkpointing,
     positions: Arc<Mutex<Positions>>,
 }
 
@@ -105,10 +103,10 @@ impl Checkpointer {
     /// reads it. What is larger belongs elsewhere, and its name here.
     pub const APPLICATION_STATE_BYTES_MAX: usize = 16 * 1024;
 
-    pub(crate) fn new(lease: Arc<HeldLease>, events: Events, checkpointing: Checkpointing) -> Self {
+    pub(crate) fn new(lease: Arc<HeldLease>, events: Events) -> Self {
         let Lease { checkpoint, pending, .. } = lease.acquired();
         let positions = Positions::new(checkpoint.clone(), pending.as_ref());
-        Self { lease, events, checkpointing, positions: Arc::new(Mutex::new(positions)) }
+        Self { lease, events, positions: Arc::new(Mutex::new(positions)) }
     }
 
     /// Commits everything delivered so far, the batch in hand included. Does nothing if that is committed already.
@@ -135,8 +133,8 @@ impl Checkpointer {
     /// stays as it is. The Java KCL's `prepareCheckpoint`, in the same attributes.
     ///
     /// What was prepared before is replaced. Any later checkpoint of the shard, also below `position` and also by the framework,
-    /// removes it, so only [`Checkpointing::Manual`] keeps what is prepared in one batch for another. At or below what is
-    /// committed this does nothing, and so does the commit: the state is not kept.
+    /// removes it, so only [`Checkpointing::Manual`](crate::Checkpointing::Manual) keeps what is prepared in one batch for
+    /// another. At or below what is committed this does nothing, and so does the commit: the state is not kept.
     ///
     /// Fails with [`ErrorKind::Refused`] if `position` lies beyond what was delivered
     /// ([`CheckpointOutOfRange`](super::CheckpointOutOfRange)), or the state is longer than
@@ -158,11 +156,6 @@ impl Checkpointer {
             self.with_positions(|positions| positions.prepare(position));
         }
         Ok(PreparedCheckpoint::new(self.same(), position.clone()))
-    }
-
-    /// True if nobody commits unless the processor does.
-    pub(super) fn is_manual(&self) -> bool {
-        self.checkpointing == Checkpointing::Manual
     }
 
     /// Records up to here are handed to the processor.
@@ -237,7 +230,6 @@ impl Checkpointer {
         Self {
             lease: Arc::clone(&self.lease),
             events: self.events.clone(),
-            checkpointing: self.checkpointing,
             positions: Arc::clone(&self.positions),
         }
     }

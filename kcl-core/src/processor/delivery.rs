@@ -1,4 +1,5 @@
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,29 +11,28 @@ use tokio_util::sync::CancellationToken;
 use super::calls::{CallFailure, Calls};
 use super::failure::{Attempts, Blocked, Exhausted, Failure, FailureCondition, LastResort};
 use super::{Checkpointer, RecordBatch, RecordProcessor, ShardStart, WhenExhausted};
+use crate::aggregation::Malformation;
 use crate::error::{Error, ErrorKind};
 use crate::event::{BlockReason, Event};
-use crate::model::{Record, Timestamp};
+use crate::model::{Record, ShardKey, Timestamp};
+use crate::planted::PlantedFault;
 use crate::retry::Retry;
-use crate::stream::Kinesis;
+use crate::stream::{Kinesis, NextRecords};
 
-/// What became of a call that is made until it succeeds.
+/// Why a call that is made until it succeeds is made no more.
 #[derive(Debug)]
-pub(crate) enum Delivered {
-    /// The processor returned `Ok`, or what it fails on was given up.
-    Done,
-    /// So it is with the first records of the batch; the others are still to be delivered.
-    Advanced,
-    /// It failed, and the shard is about to be given away, so it is not called again here. The next owner begins after the last
-    /// checkpoint.
-    Stopped,
-    /// It failed, and the failure policy is to stop the worker.
+pub(crate) enum Halt {
+    /// The shard is about to be given away. The next owner begins after the last checkpoint.
+    Leaving,
+    /// The failure policy is to stop the worker.
     StopWorker(Error),
 }
 
 /// A batch, and how far it is delivered.
 pub(crate) struct BatchInHand {
     batch: RecordBatch,
+    /// Records that are not delivered, by index. Each is tried alone.
+    malformed: BTreeMap<usize, Malformation>,
     attempts: Attempts,
 }
 
@@ -89,46 +89,59 @@ impl Delivery {
     }
 
     /// Calls `initialize` until it succeeds.
-    pub(crate) async fn initialize(&mut self, start: &ShardStart) -> Delivered {
+    pub(crate) async fn initialize(&mut self, start: &ShardStart) -> Result<(), Halt> {
         self.has_begun = true;
         loop {
             let outcome = self.calls.make("initialize", self.processor.initialize(start)).await;
-            if let Some(delivered) = self.settle("initialize", outcome).await {
-                return delivered;
+            if self.settle("initialize", outcome).await? {
+                return Ok(());
             }
         }
     }
 
-    /// Delivers a batch until the processor has taken it, or some of it. What the policy has no more tries for is given up
-    /// as the policy says.
-    pub(crate) async fn process(&mut self, in_hand: &mut BatchInHand) -> Delivered {
+    /// Delivers a batch that is not [done](BatchInHand::is_done) until the processor has taken it, or some of it. What the
+    /// policy has no more tries for is given up as the policy says.
+    pub(crate) async fn process(&mut self, in_hand: &mut BatchInHand) -> Result<(), Halt> {
         loop {
             if let Some(delay) = self.trouble.as_mut().and_then(|trouble| trouble.delay.take())
                 && !wait(delay, &self.leaving).await
             {
-                return Delivered::Stopped;
+                return Err(Halt::Leaving);
             }
-            let Some(next) = in_hand.attempts.next() else { return Delivered::Done };
+            let Some(next) = in_hand.attempts.next() else { return Ok(()) };
             if let Some((range, condition)) = self.exhausted(in_hand)
-                && let Some(delivered) = Box::pin(self.give_up(in_hand, range, condition)).await
+                && Box::pin(self.give_up(in_hand, range, condition)).await?
             {
-                return delivered;
+                return Ok(());
             }
-            match self.call(&in_hand.part(next.clone())).await {
+            let outcome = self.attempt(in_hand, next.clone()).await;
+            match outcome.or_else(|failure| self.planted_success(failure)) {
                 Ok(()) => {
                     self.checkpointer.succeed();
                     self.trouble = None;
                     self.report_processed(next.len(), in_hand.batch.millis_behind_latest);
                     in_hand.attempts.settle(next.end);
-                    return in_hand.delivered();
+                    return Ok(());
                 }
                 Err(failure) => {
-                    if let Some(delivered) = self.fail(in_hand, next, &failure) {
-                        return delivered;
+                    if self.fail(in_hand, next, &failure) {
+                        return Ok(());
                     }
                 }
             }
         }
+    }
+
+    /// Calls the processor with some of the batch, unless it is a record on which the call has failed before it is made.
+    async fn attempt(&mut self, in_hand: &BatchInHand, part: Range<usize>) -> Result<(), CallFailure> {
+        match in_hand.malformed.get(&part.start) {
+            Some(malformation) => Err(CallFailure::malformed(malformation)),
+            None => self.call(&in_hand.part(part)).await,
+        }
+    }
+
+    fn planted_success(&self, failure: CallFailure) -> Result<(), CallFailure> {
+        if self.last_resort.plants(PlantedFault::SkipOnHandlerError) { Ok(()) } else { Err(failure) }
     }
 
     async fn call(&mut self, batch: &RecordBatch) -> Result<(), CallFailure> {
@@ -140,11 +153,11 @@ impl Delivery {
     }
 
     /// Calls `shard_ended` until it succeeds.
-    pub(crate) async fn shard_ended(&mut self) -> Delivered {
+    pub(crate) async fn shard_ended(&mut self) -> Result<(), Halt> {
         loop {
             let outcome = self.calls.make("shard_ended", self.processor.shard_ended()).await;
-            if let Some(delivered) = self.settle("shard_ended", outcome).await {
-                return delivered;
+            if self.settle("shard_ended", outcome).await? {
+                return Ok(());
             }
         }
     }
@@ -174,12 +187,12 @@ impl Delivery {
         self.report_once("shutdown_requested", outcome);
     }
 
-    /// What became of a call without records; `None` once it is time to make it again. There is nothing that could be
+    /// True if a call without records has succeeded; false once it is time to make it again. There is nothing that could be
     /// given up, so an exhausted policy blocks or stops the worker.
-    async fn settle(&mut self, call: &str, outcome: Result<(), CallFailure>) -> Option<Delivered> {
+    async fn settle(&mut self, call: &str, outcome: Result<(), CallFailure>) -> Result<bool, Halt> {
         let Err(failure) = outcome else {
             self.trouble = None;
-            return Some(Delivered::Done);
+            return Ok(true);
         };
         let (delay, failed_attempts) = self.note_failure(call, &failure, Failure::Again);
         let policy = self.last_resort.policy();
@@ -189,11 +202,11 @@ impl Delivery {
                 let message = format!(
                     "shard {shard}: {call} has no retries left, and the failure policy is to stop the worker: {text}"
                 );
-                return Some(Delivered::StopWorker(Error::new(ErrorKind::Refused, message)));
+                return Err(Halt::StopWorker(Error::new(ErrorKind::Refused, message)));
             }
             self.block(FailureCondition::RetryAttemptsExhausted, None);
         }
-        if wait(delay, &self.leaving).await { None } else { Some(Delivered::Stopped) }
+        if wait(delay, &self.leaving).await { Ok(false) } else { Err(Halt::Leaving) }
     }
 
     /// The first records of the next part that the policy has no more tries for.
@@ -208,21 +221,24 @@ impl Delivery {
         if !may_be {
             return None;
         }
+        if self.last_resort.plants(PlantedFault::GivenUpAtOnce) && has_failed {
+            return in_hand.attempts.next().map(|next| (next, FailureCondition::RetryAttemptsExhausted));
+        }
         let arrival = |index: usize| in_hand.batch.records[index].approximate_arrival;
         in_hand.attempts.exhausted(policy, self.kinesis.now(), arrival)
     }
 
-    /// What the policy says of records that are exhausted; `None` if they are tried again all the same.
+    /// Does what the policy says of records that are exhausted. False if they are tried again all the same.
     async fn give_up(
         &mut self,
         in_hand: &mut BatchInHand,
         range: Range<usize>,
         condition: FailureCondition,
-    ) -> Option<Delivered> {
+    ) -> Result<bool, Halt> {
         let records = &in_hand.batch.records[range.clone()];
         if self.last_resort.policy().when_exhausted == WhenExhausted::Block {
             self.block(condition, records.first());
-            return None;
+            return Ok(false);
         }
         let exhausted = Exhausted {
             condition,
@@ -230,28 +246,22 @@ impl Delivery {
             error: self.trouble.as_ref().map(|trouble| trouble.error.clone()),
             first_failed_at: self.trouble.as_ref().map(|trouble| trouble.first_failed_at),
             given_up_at: self.kinesis.now(),
+            stream_arn: self.kinesis.stream_arn(&self.calls.shard().stream),
         };
         let taken = select! {
             biased;
-            () = self.leaving.cancelled() => return Some(Delivered::Stopped),
+            () = self.leaving.cancelled() => return Err(Halt::Leaving),
             taken = self.last_resort.take(records, &exhausted) => taken,
         };
-        if let Err(error) = taken {
-            return Some(Delivered::StopWorker(error));
-        }
+        taken.map_err(Halt::StopWorker)?;
         self.checkpointer.pass(&records[records.len() - 1].position);
         self.trouble = None;
         in_hand.attempts.settle(range.end);
-        Some(in_hand.delivered())
+        Ok(true)
     }
 
-    /// A call with the records of `tried` has failed. Some of them may be processed all the same.
-    fn fail(
-        &mut self,
-        in_hand: &mut BatchInHand,
-        tried: Range<usize>,
-        failure: &CallFailure,
-    ) -> Option<Delivered> {
+    /// A call with the records of `tried` has failed. True if some of them are processed all the same.
+    fn fail(&mut self, in_hand: &mut BatchInHand, tried: Range<usize>, failure: &CallFailure) -> bool {
         let records = &in_hand.batch.records;
         let at = failure
             .position
@@ -259,17 +269,23 @@ impl Delivery {
             .and_then(|position| records.binary_search_by(|record| record.position.cmp(position)).ok());
         self.checkpointer.fail();
         let led_to = in_hand.attempts.fail(at, self.last_resort.policy());
+        let start = in_hand.attempts.next().map_or(tried.end, |next| next.start);
+        if start > tried.start {
+            // What failed before is taken: this is the story of another record.
+            self.trouble = None;
+        }
         let (delay, _) = self.note_failure("process_records", failure, led_to);
         if let Some(trouble) = &mut self.trouble {
             trouble.delay = Some(delay);
         }
-        let start = in_hand.attempts.next().map_or(tried.end, |next| next.start);
         if start == tried.start {
-            return None;
+            return false;
         }
-        self.checkpointer.pass(&records[start - 1].position);
+        let is_passed = self.last_resort.plants(PlantedFault::CommitPastFailure);
+        let last = if is_passed { start.min(tried.end - 1) } else { start - 1 };
+        self.checkpointer.pass(&records[last].position);
         self.report_processed(start - tried.start, in_hand.batch.millis_behind_latest);
-        Some(Delivered::Advanced)
+        true
     }
 
     /// Reports a failure after which a call is made again. Returns when, and how often that was so in a row.
@@ -295,10 +311,9 @@ impl Delivery {
     }
 
     fn block(&mut self, condition: FailureCondition, record: Option<&Record>) {
-        let (shard, events) = (self.calls.shard(), self.calls.events());
         let Some(Trouble { error, blocked, .. }) = self.trouble.as_deref_mut() else { return };
         let reason = BlockReason::Exhausted(condition);
-        blocked.get_or_insert_with(|| Blocked::new(events, shard, reason, record, error));
+        blocked.get_or_insert_with(|| Blocked::new(&self.last_resort, reason, record, error));
     }
 
     /// Reports the failure of a call that is not made again.
@@ -329,9 +344,10 @@ async fn wait(delay: Duration, leaving: &CancellationToken) -> bool {
 }
 
 impl BatchInHand {
-    pub(crate) fn new(batch: RecordBatch) -> Self {
-        let attempts = Attempts::new(batch.records.len());
-        Self { batch, attempts }
+    pub(crate) fn new(shard: ShardKey, next: NextRecords, millis_behind_latest: u64) -> Self {
+        let NextRecords { records, malformed } = next;
+        let attempts = Attempts::with_alone(records.len(), malformed.keys().copied());
+        Self { batch: RecordBatch { shard, records, millis_behind_latest }, malformed, attempts }
     }
 
     /// The last of its records.
@@ -349,7 +365,8 @@ impl BatchInHand {
         Cow::Owned(RecordBatch { shard, records, millis_behind_latest: *millis_behind_latest })
     }
 
-    fn delivered(&self) -> Delivered {
-        if self.attempts.next().is_none() { Delivered::Done } else { Delivered::Advanced }
+    /// True if every record is taken or given up.
+    pub(crate) fn is_done(&self) -> bool {
+        self.attempts.next().is_none()
     }
 }

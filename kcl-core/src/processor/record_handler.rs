@@ -6,9 +6,10 @@ use async_trait::async_trait;
 use super::calls::caught;
 use super::lanes::LaneLimits;
 use super::{
-    Checkpointer, FailedAt, Lanes, Processor, ProcessorError, ProcessorFactory, RecordBatch, RecordProcessor,
+    Checkpointer, FailedAt, Lanes, OneByOne, Processor, ProcessorError, ProcessorFactory, RecordBatch,
+    RecordProcessor, ShardStart,
 };
-use crate::model::{Record, ShardKey};
+use crate::model::Record;
 
 /// As many records as one read of the service returns.
 const WINDOW_RECORDS: usize = 10_000;
@@ -31,7 +32,8 @@ const WINDOW_BYTES: usize = 10 * 1024 * 1024;
 /// ```
 ///
 /// Records of one shard are handled in order, one after another, unless the [concurrency](RecordHandler::concurrency)
-/// says otherwise. A call that fails or panics is made again for the same record, as the
+/// says otherwise. What is known of the shard, such as the fencing token, it gets by
+/// [`for_each_shard`](super::for_each_shard). A call that fails or panics is made again for the same record, as the
 /// [failure policy](super::FailurePolicy) says. Positions are committed by the framework, as
 /// [`Checkpointing`](crate::Checkpointing) says; `Manual` is as good as `AfterEachBatch`.
 pub fn for_each_record<F, Fut>(handle: F) -> RecordHandler<F>
@@ -78,7 +80,7 @@ where
     F: Fn(Record) -> Fut + Clone + Send + Sync + 'static,
     Fut: Future<Output = Result<(), ProcessorError>> + Send + 'static,
 {
-    fn create(&self, _: &ShardKey) -> Processor {
+    fn create(&self, _: &ShardStart) -> Processor {
         self.clone().into()
     }
 }
@@ -90,35 +92,27 @@ where
 {
     fn from(RecordHandler { handle, limits }: RecordHandler<F>) -> Self {
         if limits.concurrency == 1 {
-            return OneByOne { handle }.into();
+            return Self::OneByOne(OneByOne(Box::new(EachInOrder { handle })));
         }
         Self::Lanes(Lanes { handler: Arc::new(move |record| Box::pin(handle(record))), limits })
     }
 }
 
 /// Handles all records of a shard in order.
-struct OneByOne<F> {
+struct EachInOrder<F> {
     handle: F,
 }
 
 #[async_trait]
-impl<F, Fut> RecordProcessor for OneByOne<F>
+impl<F, Fut> RecordProcessor for EachInOrder<F>
 where
     F: Fn(Record) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = Result<(), ProcessorError>> + Send + 'static,
 {
-    async fn process_records(
-        &mut self,
-        batch: &RecordBatch,
-        checkpointer: &Checkpointer,
-    ) -> Result<(), ProcessorError> {
+    async fn process_records(&mut self, batch: &RecordBatch, _: &Checkpointer) -> Result<(), ProcessorError> {
         for record in &batch.records {
             let call = async { (self.handle)(record.clone()).await };
             caught(call).await.map_err(|error| FailedAt::new(&record.position, error))?;
-        }
-        if checkpointer.is_manual() {
-            // A failure is reported by the checkpointer; the next commit includes this one.
-            let _reported = checkpointer.checkpoint().await;
         }
         Ok(())
     }

@@ -1,6 +1,7 @@
 use async_trait::async_trait;
 
 use super::Checkpointer;
+use crate::lease::Lease;
 use crate::model::{Checkpoint, PendingCheckpoint, Record, ShardKey};
 
 /// Whatever a processor fails with. It is reported by its text, and the call is made again.
@@ -51,7 +52,7 @@ pub trait RecordProcessor: Send + 'static {
     }
 }
 
-/// What a processor is told before its first batch.
+/// What a processor is told before its first batch, and what it may be [made of](super::for_each_shard).
 #[derive(Debug, Clone)]
 pub struct ShardStart {
     /// The shard.
@@ -64,6 +65,15 @@ pub struct ShardStart {
     /// Grows with every change of ownership of this shard. Store it with side effects, and refuse those that carry a
     /// smaller one: it fences a worker that does not know yet that it lost the shard.
     pub fencing_token: u64,
+}
+
+impl ShardStart {
+    /// Of the lease as its owner has acquired it.
+    pub(crate) fn of(acquired: &Lease) -> Self {
+        let Lease { shard, checkpoint, pending, counter, .. } = acquired;
+        let (shard, checkpoint, pending) = (shard.clone(), checkpoint.clone(), pending.clone());
+        Self { shard, checkpoint, pending, fencing_token: *counter }
+    }
 }
 
 /// Records of one shard, in order.

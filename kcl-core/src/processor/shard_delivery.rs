@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::calls::Calls;
 use super::lanes::LaneRunner;
-use super::{Checkpointer, Delivered, Delivery, Lanes, LastResort, Processor, ShardStart};
+use super::{Checkpointer, Delivery, Halt, Lanes, LastResort, OneByOne, Processor, ShardStart};
 use crate::error::Error;
 use crate::stream::Kinesis;
 
@@ -27,7 +27,7 @@ impl ShardDelivery {
         leaving: CancellationToken,
     ) -> Self {
         match processor {
-            Processor::Batches(processor) => {
+            Processor::Batches(processor) | Processor::OneByOne(OneByOne(processor)) => {
                 let delivery = Delivery::new(processor, checkpointer, last_resort, kinesis, leaving);
                 Self::Batches(Box::new(delivery))
             }
@@ -51,10 +51,10 @@ impl ShardDelivery {
     }
 
     /// Begins. A handler of records is not told.
-    pub(crate) async fn initialize(&mut self, start: &ShardStart) -> Delivered {
+    pub(crate) async fn initialize(&mut self, start: &ShardStart) -> Result<(), Halt> {
         match self {
             Self::Batches(delivery) => delivery.initialize(start).await,
-            Self::Lanes(_) => Delivered::Done,
+            Self::Lanes(_) => Ok(()),
         }
     }
 
@@ -68,17 +68,20 @@ impl ShardDelivery {
     }
 
     /// The shard has no more records.
-    pub(crate) async fn shard_ended(&mut self) -> Delivered {
+    pub(crate) async fn shard_ended(&mut self) -> Result<(), Halt> {
         match self {
             Self::Batches(delivery) => delivery.shard_ended().await,
             Self::Lanes(runner) => runner.drain().await,
         }
     }
 
-    /// The shard is about to be given away.
-    pub(crate) async fn shutdown_requested(&mut self) {
+    /// The shard is about to be given away. False if calls had to be dropped for that.
+    pub(crate) async fn shutdown_requested(&mut self) -> bool {
         match self {
-            Self::Batches(delivery) => delivery.shutdown_requested().await,
+            Self::Batches(delivery) => {
+                delivery.shutdown_requested().await;
+                true
+            }
             Self::Lanes(runner) => runner.settle().await,
         }
     }

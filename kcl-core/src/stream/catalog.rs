@@ -10,8 +10,9 @@ const PAGES_MAX: usize = 1_000;
 
 /// Every shard that the stream still lists, closed ones included, ordered by shard id.
 ///
-/// The listing is not a snapshot: a reshard that happens meanwhile may show a parent as open next to its child.
-pub(crate) async fn list_all_shards(kinesis: &dyn Kinesis, stream: &StreamId) -> Result<Vec<Shard>> {
+/// The listing is not a snapshot: a reshard that happens meanwhile may show a parent as open next to its child. Fails as
+/// [`Kinesis::list_shards`] does, and with [`ErrorKind::Corrupt`] if the listing does not end.
+pub async fn list_all_shards(kinesis: &dyn Kinesis, stream: &StreamId) -> Result<Vec<Shard>> {
     let mut shards = Vec::new();
     let mut request = ShardPageRequest::ALL;
     for _ in 0..PAGES_MAX {

@@ -1,9 +1,10 @@
+use std::collections::BTreeMap;
 use std::fmt;
 use std::vec;
 
 use super::fetch_budget::Room;
 use super::{ChildShard, GET_RECORDS_MAX};
-use crate::aggregation::Expansion;
+use crate::aggregation::{Expansion, Malformation};
 use crate::model::Record;
 
 /// The most user records that a processor gets at once, as many as a page can have Kinesis records. Aggregates of tiny records
@@ -23,6 +24,14 @@ pub(crate) struct FetchedBatch {
     /// What the page takes of the budget, until it is dropped: its Kinesis records, and then what is unpacked of them.
     room: Option<Room>,
     packed_bytes: usize,
+}
+
+/// Records of a page, in order.
+#[derive(Debug, Default)]
+pub(crate) struct NextRecords {
+    pub(crate) records: Vec<Record>,
+    /// Those, by index, that are not to be delivered, because they are aggregates that cannot be taken apart.
+    pub(crate) malformed: BTreeMap<usize, Malformation>,
 }
 
 /// The records of a page.
@@ -48,9 +57,9 @@ impl FetchedBatch {
     }
 
     /// The next records for the processor, in order; none once it has them all. It has finished with those before.
-    pub(crate) fn next_records(&mut self) -> Vec<Record> {
+    pub(crate) fn next_records(&mut self) -> NextRecords {
         if let Unpacked::Plain(records) = &mut self.unpacked {
-            return std::mem::take(records);
+            return NextRecords { records: std::mem::take(records), malformed: BTreeMap::new() };
         }
         let wanted = self.unpacked.remaining().min(BATCH_RECORDS_MAX);
         let records_max = self.grow_for(wanted).clamp(BATCH_RECORDS_MIN, BATCH_RECORDS_MAX);
@@ -101,20 +110,26 @@ impl Unpacked {
     }
 
     /// The next records, up to `count` of them.
-    fn take(&mut self, count: usize) -> Vec<Record> {
-        let mut records = Vec::with_capacity(self.remaining().min(count));
-        let Self::Aggregated(expansions, current) = self else { return records };
+    fn take(&mut self, count: usize) -> NextRecords {
+        let mut next = NextRecords::default();
+        next.records.reserve_exact(self.remaining().min(count));
+        let NextRecords { records, malformed } = &mut next;
+        let Self::Aggregated(expansions, current) = self else { return next };
         while records.len() < count {
             if current.is_none() {
                 *current = expansions.next();
             }
             let Some(expansion) = current else { break };
-            records.extend(expansion.take(count - records.len()));
+            let first = records.len();
+            records.extend(expansion.take(count - first));
+            if let Some(malformation) = expansion.take_malformation().filter(|_| records.len() > first) {
+                malformed.insert(first, malformation);
+            }
             if records.len() < count {
                 *current = None;
             }
         }
-        records
+        next
     }
 
     /// What is held beside the Kinesis records to take them apart.

@@ -35,6 +35,12 @@ pub trait Kinesis: fmt::Debug + Send + Sync + 'static {
     /// It is not more than a few seconds ahead of the service's clock.
     fn now(&self) -> Timestamp;
 
+    /// The ARN of the stream, if it is known without a call. Default: it is not.
+    fn stream_arn(&self, stream: &StreamId) -> Option<StreamArn> {
+        let _ = stream;
+        None
+    }
+
     /// The stream's full name and state.
     async fn describe_stream(&self, stream: &StreamId) -> Result<StreamDescription>;
 

@@ -9,7 +9,7 @@ use super::polling::PollingSource;
 use super::read_position::ReadPosition;
 use super::unpacker::Unpacker;
 use super::{FanOutSettings, Kinesis, PollingSettings, RecordSource, StartPosition};
-use crate::aggregation::OutsideRange;
+use crate::aggregation::{MalformedAggregates, OutsideRange};
 use crate::error::Result;
 use crate::event::Events;
 use crate::model::{HashKeyRange, ShardKey};
@@ -33,6 +33,7 @@ pub(crate) struct Retriever {
     registration: Option<Arc<Registration>>,
     budget: Arc<FetchBudget>,
     outside_range: OutsideRange,
+    malformed_aggregates: MalformedAggregates,
     events: Events,
 }
 
@@ -54,6 +55,7 @@ impl Retriever {
             registration,
             budget: FetchBudget::new(settings.fetch_bytes_max),
             outside_range: settings.outside_range,
+            malformed_aggregates: settings.malformed_aggregates,
             events,
         }
     }
@@ -90,6 +92,7 @@ impl Retriever {
             shard: shard.clone(),
             range: range.unwrap_or(HashKeyRange::FULL),
             outside: self.outside_range,
+            malformed: self.malformed_aggregates,
             events: self.events.clone(),
         };
         Fetcher::start(source, self.budget.join(), start, unpacker)

@@ -1,6 +1,6 @@
 use super::fetched_batch::{FetchedBatch, Unpacked};
 use super::{SourceBatch, StartPosition};
-use crate::aggregation::{Expansion, OutsideRange, Seal};
+use crate::aggregation::{Expansion, MalformedAggregates, OutsideRange, Seal};
 use crate::event::{Event, Events};
 use crate::model::{HashKeyRange, Record, RecordPosition, ShardKey};
 
@@ -12,6 +12,7 @@ pub(crate) struct Unpacker {
     /// The hash keys of the shard.
     pub(crate) range: HashKeyRange,
     pub(crate) outside: OutsideRange,
+    pub(crate) malformed: MalformedAggregates,
     pub(crate) events: Events,
 }
 
@@ -53,6 +54,9 @@ impl Unpacker {
                 malformed += 1;
                 first_malformed.get_or_insert_with(|| (position.clone(), malformation.clone()));
             }
+            if self.malformed == MalformedAggregates::Deliver {
+                expansion.take_malformation();
+            }
             if let Some(processed) = processed.filter(|processed| position <= **processed) {
                 // Only the record at the position itself may be processed in part.
                 expansion.skip_through(processed.sub_sequence_number);
@@ -85,8 +89,9 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::aggregation::{Aggregator, NewUserRecord};
+    use crate::aggregation::{Aggregator, MAGIC, NewUserRecord};
     use crate::model::{ShardId, StreamId, Timestamp, WorkerId};
+    use crate::stream::NextRecords;
 
     fn position(number: u64, sub_sequence_number: u64) -> RecordPosition {
         RecordPosition { sequence_number: number.to_string().parse().unwrap(), sub_sequence_number }
@@ -104,8 +109,17 @@ mod tests {
         SourceBatch { records: (1..).zip(data).map(record).collect(), ..SourceBatch::default() }
     }
 
-    /// Where the records lie that are delivered of a page, and what is reported.
+    /// Where the records lie that come of a page, and what is reported.
     fn unpack(data: &[Bytes], start: &StartPosition) -> (Vec<RecordPosition>, Vec<String>) {
+        let (next, events) = unpack_with(MalformedAggregates::Deliver, data, start);
+        (next.records.into_iter().map(|record| record.position).collect(), events)
+    }
+
+    fn unpack_with(
+        malformed: MalformedAggregates,
+        data: &[Bytes],
+        start: &StartPosition,
+    ) -> (NextRecords, Vec<String>) {
         let events: Arc<Mutex<Vec<String>>> = Arc::default();
         let log = Arc::clone(&events);
         let sink = move |_: &WorkerId, event: &Event<'_>| log.lock().unwrap().push(format!("{event:?}"));
@@ -113,11 +127,11 @@ mod tests {
             shard: ShardKey::new(StreamId::named("orders").unwrap(), ShardId::new("shardId-0")),
             range: HashKeyRange { start: 0, end: 9 },
             outside: OutsideRange::Filter,
+            malformed,
             events: Events::new(WorkerId::new("a").unwrap(), Some(Arc::new(sink))),
         };
-        let records = unpacker.unpack(page(data), start).next_records();
-        let events = events.lock().unwrap().clone();
-        (records.into_iter().map(|record| record.position).collect(), events)
+        let next = unpacker.unpack(page(data), start).next_records();
+        (next, events.lock().unwrap().clone())
     }
 
     fn aggregate(hash_keys: &[u128]) -> Bytes {
@@ -139,6 +153,21 @@ mod tests {
         assert_eq!(delivered, expected.map(|(number, sub)| position(number, sub)));
         assert_eq!(events.len(), 1, "{events:?}");
         assert!(events[0].contains("RecordsLeftOut") && events[0].contains("count: 3"), "{events:?}");
+    }
+
+    #[test]
+    fn malformed_aggregates_are_told_from_the_others_only_if_they_are_to_fail() {
+        let malformed: Bytes = [&MAGIC[..], b"sixteen bytes and a few"].concat().into();
+        let page = [malformed.clone(), aggregate(&[1, 2]), malformed];
+        let after_the_first = StartPosition::After(position(1, 0));
+        for (setting, expected) in
+            [(MalformedAggregates::Deliver, vec![]), (MalformedAggregates::Fail, vec![2])]
+        {
+            let (next, events) = unpack_with(setting, &page, &after_the_first);
+            assert_eq!(next.malformed.into_keys().collect::<Vec<_>>(), expected);
+            assert_eq!((next.records.len(), &next.records[0].position), (3, &position(2, 0)));
+            assert!(events[0].contains("AggregateMalformed"), "{events:?}");
+        }
     }
 
     /// Whatever else is in the page: one with an aggregate is unpacked record by record.

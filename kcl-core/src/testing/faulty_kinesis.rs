@@ -60,6 +60,10 @@ impl Kinesis for FaultyKinesis {
         self.inner.now()
     }
 
+    fn stream_arn(&self, stream: &StreamId) -> Option<StreamArn> {
+        self.inner.stream_arn(stream)
+    }
+
     async fn list_shards(&self, stream: &StreamId, page: &ShardPageRequest) -> Result<ShardPage> {
         let fault = (self.decide)(KinesisCall::ListShards(stream));
         fault.strike(self.inner.list_shards(stream, page)).await

@@ -8,12 +8,15 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
+use crate::aggregation::{Expansion, Seal};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Event;
 use crate::lease::{Conditional, Consistency, Lease, LeaseChange, LeaseStore};
-use crate::memory::{MemoryKinesis, MemoryKinesisLimits, MemoryKinesisSettings, MemoryLeaseStore};
-use crate::model::{Checkpoint, RecordPosition, Shard, ShardId, ShardKey, StreamId, WorkerId};
-use crate::processor::{OnFailureDestination, Processor, ProcessorFactory};
+use crate::memory::{
+    MemoryKinesis, MemoryKinesisLimits, MemoryKinesisSettings, MemoryLeaseStore, PutRecordOutput,
+};
+use crate::model::{Checkpoint, HashKeyRange, Record, RecordPosition, Shard, ShardId, StreamId, WorkerId};
+use crate::processor::{OnFailureDestination, Processor, ProcessorFactory, ShardStart};
 use crate::settings::WorkerSettings;
 use crate::stream::Kinesis;
 use crate::worker::{Ports, ShutdownReport, Worker};
@@ -69,7 +72,7 @@ pub struct Rehearsal {
     destination: Option<Arc<dyn OnFailureDestination>>,
     running: Option<Running>,
     workers_started: u32,
-    /// The last record put into each shard.
+    /// The last record put into each shard that a processor gets.
     put: BTreeMap<ShardId, RecordPosition>,
     events: Arc<Mutex<Vec<String>>>,
 }
@@ -112,11 +115,26 @@ impl Rehearsal {
         self
     }
 
-    /// Puts a record into the shard of its partition key.
+    /// Puts a record, or an aggregate of records, into the shard of its partition key.
     pub fn put(&mut self, partition_key: &str, data: impl Into<Bytes>) -> Result<()> {
-        let output = self.kinesis.put_record(&self.settings.stream, partition_key, None, data.into())?;
-        let position = RecordPosition { sequence_number: output.sequence_number, sub_sequence_number: 0 };
-        self.put.insert(output.shard_id, position);
+        let data = data.into();
+        let output = self.kinesis.put_record(&self.settings.stream, partition_key, None, data.clone())?;
+        let PutRecordOutput { shard_id, sequence_number } = output;
+        let shards = self.kinesis.shards(&self.settings.stream)?;
+        let shard = shards.iter().find(|shard| shard.shard_id == shard_id);
+        let range = shard.map_or(HashKeyRange::FULL, |shard| shard.hash_key_range);
+        let seal = Seal::of(&data);
+        let record = Record {
+            position: RecordPosition { sequence_number, sub_sequence_number: 0 },
+            partition_key: partition_key.into(),
+            explicit_hash_key: None,
+            approximate_arrival: self.kinesis.now(),
+            data,
+        };
+        let delivered = Expansion::new(record, seal, range, self.settings.outside_range);
+        if let Some(last) = delivered.last() {
+            self.put.insert(shard_id, last.position);
+        }
         Ok(())
     }
 
@@ -156,9 +174,7 @@ impl Rehearsal {
             if missing.is_empty() {
                 return Ok(());
             }
-            if self.running.as_ref().is_some_and(|running| running.task.is_finished()) {
-                self.ended().await?;
-            }
+            self.end_if_finished().await?;
             if Instant::now() >= until {
                 return Err(self.never(&missing));
             }
@@ -166,11 +182,11 @@ impl Rehearsal {
         }
     }
 
-    /// Lets virtual time go by, with a worker at work.
+    /// Lets virtual time go by, with a worker at work. Fails if that has ended by then.
     pub async fn pass(&mut self, time: Duration) -> Result<()> {
         self.start()?;
         sleep(time).await;
-        Ok(())
+        self.end_if_finished().await
     }
 
     /// Ends the worker without goodbye, as SIGKILL does: its calls are dropped where they await, and its leases have to expire.
@@ -238,6 +254,14 @@ impl Rehearsal {
         Ok(())
     }
 
+    /// Nobody has told the worker to stop: if it has ended, that is an error, which it says.
+    async fn end_if_finished(&mut self) -> Result<()> {
+        if self.running.as_ref().is_some_and(|running| running.task.is_finished()) {
+            self.ended().await?;
+        }
+        Ok(())
+    }
+
     /// How the worker ended.
     async fn ended(&mut self) -> Result<ShutdownReport> {
         let Some(Running { task, shutdown }) = self.running.take() else {
@@ -298,7 +322,7 @@ impl fmt::Debug for Rehearsal {
 struct Shared(Arc<dyn ProcessorFactory>);
 
 impl ProcessorFactory for Shared {
-    fn create(&self, shard: &ShardKey) -> Processor {
-        self.0.create(shard)
+    fn create(&self, start: &ShardStart) -> Processor {
+        self.0.create(start)
     }
 }

@@ -1,13 +1,18 @@
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 
+use crate::processor::Checkpointer;
 use crate::settings::Checkpointing;
 
 /// A commit that failed is made again with the next batch, or after this if none comes.
 const COMMIT_RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Says when the framework commits what is processed. It is asked between batches, never during one.
+/// Says when the framework commits what is processed.
 #[derive(Debug)]
 pub(super) struct CommitSchedule {
     checkpointing: Checkpointing,
@@ -42,13 +47,37 @@ impl CommitSchedule {
     }
 
     /// A commit was begun at `now`, and succeeded or not.
-    pub(super) fn note(&mut self, is_committed: bool, now: Instant) {
+    fn note(&mut self, is_committed: bool, now: Instant) {
         self.due_at = now
             + match self.checkpointing {
                 Checkpointing::Every(interval) if is_committed => interval,
                 Checkpointing::Every(interval) => interval.min(COMMIT_RETRY_INTERVAL),
                 _ => COMMIT_RETRY_INTERVAL,
             };
+    }
+
+    /// Commits what is processed whenever that is due, until the batch in hand is processed. To be polled once it is.
+    pub(super) async fn commit_until(&mut self, is_processed: &AtomicBool, checkpointer: &Checkpointer) {
+        while checkpointer.uncommitted().is_some() {
+            let mut due = pin!(sleep_until(self.due_at));
+            let is_due = poll_fn(|context| {
+                if is_processed.load(Ordering::Relaxed) {
+                    return Poll::Ready(false);
+                }
+                due.as_mut().poll(context).map(|()| true)
+            });
+            if !is_due.await {
+                return;
+            }
+            self.commit(checkpointer).await;
+        }
+    }
+
+    /// Commits what is processed.
+    pub(super) async fn commit(&mut self, checkpointer: &Checkpointer) {
+        let now = Instant::now();
+        let committed = checkpointer.checkpoint_processed().await;
+        self.note(committed.is_ok(), now);
     }
 }
 

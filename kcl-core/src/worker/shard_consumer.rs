@@ -1,11 +1,7 @@
-use std::future::poll_fn;
-use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::Poll;
 
 use futures_util::future::join;
-
 use tokio::select;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, sleep_until};
@@ -24,8 +20,8 @@ use crate::lease::HeldLease;
 use crate::model::{Checkpoint, ShardId, ShardKey};
 use crate::planted::PlantedFault;
 use crate::processor::{
-    BatchInHand, Checkpointer, Delivered, LastResort, OnFailureDestination, ProcessorFactory, RecordBatch,
-    ShardDelivery, ShardStart,
+    BatchInHand, Checkpointer, Halt, LastResort, OnFailureDestination, ProcessorFactory, ShardDelivery,
+    ShardStart,
 };
 use crate::retry::Retry;
 use crate::settings::WorkerSettings;
@@ -44,6 +40,15 @@ pub(super) enum Ending {
     Failed(Error),
     /// The processor failed, and the failure policy is to stop the worker.
     StopWorker(Error),
+}
+
+impl From<Halt> for Ending {
+    fn from(halt: Halt) -> Self {
+        match halt {
+            Halt::Leaving => Self::Released,
+            Halt::StopWorker(error) => Self::StopWorker(error),
+        }
+    }
 }
 
 /// Everything a consumer needs of its worker.
@@ -67,17 +72,18 @@ pub(super) struct ShardConsumer {
     delivery: ShardDelivery,
     /// Cancelled when this worker is to stop processing the shard.
     leaving: CancellationToken,
+    /// Calls had to be dropped while the lease was still this worker's.
+    has_dropped_calls: bool,
     seed: u64,
 }
 
 impl ShardConsumer {
     /// Makes the shard's processor. `seed` starts the jitter of its retries.
     pub(super) fn new(context: Context, lease: Arc<HeldLease>, seed: u64) -> Self {
-        let checkpointing = context.settings.checkpointing;
-        let checkpointer =
-            Arc::new(Checkpointer::new(Arc::clone(&lease), context.events.clone(), checkpointing));
-        let processor = context.processors.create(lease.shard());
-        let commits = CommitSchedule::new(processor.checkpointing(checkpointing), Instant::now());
+        let checkpointer = Arc::new(Checkpointer::new(Arc::clone(&lease), context.events.clone()));
+        let processor = context.processors.create(&ShardStart::of(lease.acquired()));
+        let checkpointing = processor.checkpointing(context.settings.checkpointing);
+        let commits = CommitSchedule::new(checkpointing, Instant::now());
         let last_resort = LastResort {
             lease: Arc::clone(&lease),
             events: context.events.clone(),
@@ -89,7 +95,7 @@ impl ShardConsumer {
         let leaving = context.stopping.child_token();
         let delivery =
             ShardDelivery::new(processor, Arc::clone(&checkpointer), last_resort, kinesis, leaving.clone());
-        Self { context, lease, checkpointer, commits, delivery, leaving, seed }
+        Self { context, lease, checkpointer, commits, delivery, leaving, has_dropped_calls: false, seed }
     }
 
     /// Runs until the shard ends, the worker stops, another one asks for the lease, or it is lost. Losing the lease does
@@ -117,16 +123,22 @@ impl ShardConsumer {
         let ending = select! {
             biased;
             _ended = &mut attendant => Ending::LeaseLost,
-            Ok(overrun) = overrun => Ending::Failed(overrun.into()),
+            Ok(overrun) = overrun => {
+                self.has_dropped_calls = true;
+                Ending::Failed(overrun.into())
+            }
             ending = self.consume() => ending,
         };
         drop(attendant);
         self.delivery.stop_calls(BLOCKED_AFTER).await;
-        let outcome = self.settle_lease(&events).await;
-        match ending {
-            Ending::ShardEnded => (ending, ShardOutcome::Ended),
-            _ => (ending, outcome),
-        }
+        let outcome = match (&ending, self.settle_lease(&events).await) {
+            (Ending::ShardEnded, _) => ShardOutcome::Ended,
+            (_, ShardOutcome::Released | ShardOutcome::HandedOver { .. }) if self.has_dropped_calls => {
+                ShardOutcome::Forced
+            }
+            (_, outcome) => outcome,
+        };
+        (ending, outcome)
     }
 
     /// Gives back what this worker still has of the lease, or tells the processor that it is lost.
@@ -181,24 +193,17 @@ impl ShardConsumer {
         if self.leaving.is_cancelled() {
             return Ending::Released;
         }
-        match Box::pin(self.initialize()).await {
-            Delivered::Done | Delivered::Advanced => {}
-            Delivered::Stopped => return Ending::Released,
-            Delivered::StopWorker(error) => return Ending::StopWorker(error),
+        if let Err(halt) = Box::pin(self.initialize()).await {
+            return halt.into();
         }
         let range = self.lease.acquired().hash_key_range;
         let fetcher = self.context.retriever.fetch(self.shard(), position, range, self.seed);
         self.pump(fetcher).await
     }
 
-    async fn initialize(&mut self) -> Delivered {
-        let acquired = self.lease.acquired();
-        let start = ShardStart {
-            shard: acquired.shard.clone(),
-            checkpoint: acquired.checkpoint.clone(),
-            pending: acquired.pending.clone(),
-            fencing_token: acquired.counter,
-        };
+    async fn initialize(&mut self) -> Result<(), Halt> {
+        let mut start = ShardStart::of(self.lease.acquired());
+        start.pending.take_if(|_| self.plants(PlantedFault::PendingStateLost));
         self.delivery.initialize(&start).await
     }
 
@@ -210,8 +215,8 @@ impl ShardConsumer {
             let has_uncommitted = self.delivery.is_batches() && self.uncommitted().is_some();
             let read = select! {
                 biased;
-                () = leaving.cancelled() => return Box::pin(self.stop()).await,
-                error = self.delivery.go_on() => return Box::pin(self.stop_worker(error)).await,
+                () = leaving.cancelled() => return Box::pin(self.stop(Halt::Leaving)).await,
+                error = self.delivery.go_on() => return Box::pin(self.stop(Halt::StopWorker(error))).await,
                 read = fetcher.next_batch() => read,
                 () = sleep_until(self.commits.due_at()), if has_uncommitted => {
                     Box::pin(self.commit()).await;
@@ -230,13 +235,10 @@ impl ShardConsumer {
         if !self.lease.is_alive() {
             return Some(Ending::LeaseLost);
         }
-        let mut page = match read.map(|read| *read) {
-            Some(Ok(page)) => page,
-            Some(Err(error)) => return Some(self.source_failed(error).await),
-            None => {
-                let error = Error::new(ErrorKind::Refused, "the reader of the shard ended by itself");
-                return Some(self.source_failed(error).await);
-            }
+        let no_more = || Err(Error::new(ErrorKind::Refused, "the reader of the shard ended by itself"));
+        let mut page = match read.map_or_else(no_more, |read| *read) {
+            Ok(page) => page,
+            Err(error) => return Some(self.source_failed(error).await),
         };
         if let Some(children) = &page.shard_end
             && self.plants(PlantedFault::EndBeforeLastBatch)
@@ -244,9 +246,10 @@ impl ShardConsumer {
             return Some(self.end(children.clone()).await);
         }
         match self.deliver(&mut page).await {
-            Delivered::Done | Delivered::Advanced => {}
-            Delivered::Stopped => return Some(self.stop().await),
-            Delivered::StopWorker(error) => return Some(self.stop_worker(error).await),
+            Err(halt @ Halt::StopWorker(_)) => return Some(self.stop(halt).await),
+            _ if !self.lease.is_alive() => return Some(Ending::LeaseLost),
+            Err(halt) => return Some(self.stop(halt).await),
+            Ok(()) => {}
         }
         Some(self.end(page.shard_end?).await)
     }
@@ -254,44 +257,35 @@ impl ShardConsumer {
     /// Delivers a page, batch by batch, and commits each; or into lanes, which are committed as they go on. A page of
     /// aggregates may have a great many batches, so what is left of it when the shard is to be given away is left to the
     /// next owner.
-    async fn deliver(&mut self, page: &mut FetchedBatch) -> Delivered {
+    async fn deliver(&mut self, page: &mut FetchedBatch) -> Result<(), Halt> {
         if let ShardDelivery::Lanes(runner) = &mut self.delivery {
             return runner.accept(page).await;
         }
         loop {
-            let batch = RecordBatch {
-                shard: self.shard().clone(),
-                records: page.next_records(),
-                millis_behind_latest: page.millis_behind_latest,
-            };
-            let mut in_hand = BatchInHand::new(batch);
-            let Some(last) = in_hand.last() else { return Delivered::Done };
+            let (shard, next) = (self.shard().clone(), page.next_records());
+            let mut in_hand = BatchInHand::new(shard, next, page.millis_behind_latest);
+            let Some(last) = in_hand.last() else { return Ok(()) };
             if self.plants(PlantedFault::CommitBeforeProcessing) {
                 self.checkpointer.begin(&last.position);
                 let _reported = self.checkpointer.checkpoint().await;
             }
-            loop {
-                if self.leaving.is_cancelled() {
-                    return Delivered::Stopped;
+            while !in_hand.is_done() {
+                // A commit in between may have found out that the lease is lost.
+                if self.leaving.is_cancelled() || !self.lease.is_alive() {
+                    return Err(Halt::Leaving);
                 }
-                let delivered = self.process(&mut in_hand).await;
-                if matches!(delivered, Delivered::Stopped | Delivered::StopWorker(_)) {
-                    return delivered;
-                }
+                self.process(&mut in_hand).await?;
                 self.commit().await;
-                if matches!(delivered, Delivered::Done) {
-                    break;
-                }
             }
         }
     }
 
     /// Has the processor take some of a batch. Meanwhile, what is processed before is committed when it is due: a record may
     /// be in the way for days.
-    async fn process(&mut self, in_hand: &mut BatchInHand) -> Delivered {
+    async fn process(&mut self, in_hand: &mut BatchInHand) -> Result<(), Halt> {
         let has_uncommitted = self.uncommitted().is_some();
         let Self { delivery: ShardDelivery::Batches(delivery), checkpointer, commits, .. } = self else {
-            return Delivered::Done;
+            return Ok(());
         };
         if !has_uncommitted {
             return delivery.process(in_hand).await;
@@ -304,7 +298,7 @@ impl ShardConsumer {
             is_processed.store(true, Ordering::Relaxed);
             delivered
         };
-        join(processed, commit_when_due(commits, checkpointer, &is_processed)).await.0
+        join(processed, commits.commit_until(&is_processed, checkpointer)).await.0
     }
 
     /// Commits what is processed, if that is the framework's task and due. A failure is reported by the checkpointer; the next
@@ -313,30 +307,25 @@ impl ShardConsumer {
         if self.leaving.is_cancelled() && self.plants(PlantedFault::LeaveWithoutCommit) {
             return;
         }
-        let now = Instant::now();
-        if self.commits.is_due(now) {
-            let committed = self.checkpointer.checkpoint_processed().await;
-            self.commits.note(committed.is_ok(), now);
+        if self.commits.is_due(Instant::now()) {
+            self.commits.commit(&self.checkpointer).await;
         }
     }
 
-    /// The last words: the processor may commit. What the framework commits goes with the lease.
-    async fn stop(&mut self) -> Ending {
-        self.delivery.shutdown_requested().await;
-        Ending::Released
+    async fn stop(&mut self, halt: Halt) -> Ending {
+        self.last_words().await;
+        halt.into()
     }
 
-    async fn stop_worker(&mut self, error: Error) -> Ending {
-        self.delivery.shutdown_requested().await;
-        Ending::StopWorker(error)
+    /// The processor may commit. What the framework commits goes with the lease.
+    async fn last_words(&mut self) {
+        self.has_dropped_calls |= !self.delivery.shutdown_requested().await;
     }
 
     /// Everything is processed: tells the processor, and commits the end until the table has it.
     async fn end(&mut self, children: Vec<ChildShard>) -> Ending {
-        match self.delivery.shard_ended().await {
-            Delivered::Done | Delivered::Advanced => {}
-            Delivered::Stopped => return self.stop().await,
-            Delivered::StopWorker(error) => return self.stop_worker(error).await,
+        if let Err(halt) = self.delivery.shard_ended().await {
+            return self.stop(halt).await;
         }
         let leaving = self.leaving.clone();
         let children: Vec<ShardId> = children.into_iter().map(|child| child.shard_id).collect();
@@ -347,7 +336,7 @@ impl ShardConsumer {
             }
             select! {
                 biased;
-                () = leaving.cancelled() => return self.stop().await,
+                () = leaving.cancelled() => return self.stop(Halt::Leaving).await,
                 () = sleep(retry.next_delay()) => {}
             }
         }
@@ -372,7 +361,7 @@ impl ShardConsumer {
             },
             _ => error,
         };
-        self.delivery.shutdown_requested().await;
+        self.last_words().await;
         Ending::Failed(failure)
     }
 
@@ -388,28 +377,5 @@ impl ShardConsumer {
 
     fn shard(&self) -> &ShardKey {
         self.lease.shard()
-    }
-}
-
-/// Commits what is processed once it is due, unless the batch in hand is processed before. To be polled whenever that is.
-async fn commit_when_due(
-    commits: &mut CommitSchedule,
-    checkpointer: &Checkpointer,
-    is_processed: &AtomicBool,
-) {
-    while checkpointer.uncommitted().is_some() {
-        let mut due = pin!(sleep_until(commits.due_at()));
-        let is_due = poll_fn(|context| {
-            if is_processed.load(Ordering::Relaxed) {
-                return Poll::Ready(false);
-            }
-            due.as_mut().poll(context).map(|()| true)
-        });
-        if !is_due.await {
-            return;
-        }
-        let now = Instant::now();
-        let committed = checkpointer.checkpoint_processed().await;
-        commits.note(committed.is_ok(), now);
     }
 }

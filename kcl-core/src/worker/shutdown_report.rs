@@ -23,8 +23,9 @@ pub enum ShardOutcome {
     },
     /// It is processed to its end.
     Ended,
-    /// Its processor did not finish within the grace period and was dropped. The lease was given back if the table took
-    /// that; what was not committed comes again.
+    /// Its processor did not finish within the grace period, or a call of it not within its
+    /// [deadline](crate::processor::CallDeadlines), and was dropped. The lease was given back if the table took that; what was
+    /// not committed comes again.
     Forced,
     /// The lease could not be given back: another worker takes it once it has expired, and begins after the last commit.
     LeftToExpire,

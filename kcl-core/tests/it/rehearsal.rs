@@ -3,6 +3,8 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use bytes::Bytes;
+use kcl_core::aggregation::{Aggregator, NewUserRecord, OutsideRange};
 use kcl_core::model::Record;
 use kcl_core::processor::{FailurePolicy, ProcessorFactory, WhenExhausted, for_each_record};
 use kcl_core::testing::Rehearsal;
@@ -95,4 +97,57 @@ async fn what_the_policy_gives_up_counts_as_committed_and_a_worker_that_stops_is
         assert_eq!(rehearsal.until_committed().await.is_err(), is_error);
         assert_eq!(taken(&seen), ["bad one", "bad one"]);
     }
+}
+
+/// Of one user record for each text, with these hash keys.
+fn aggregate<const N: usize>(texts: [&str; N], hash_keys: [Option<u128>; N]) -> Bytes {
+    let mut aggregator = Aggregator::default();
+    for (text, explicit_hash_key) in texts.into_iter().zip(hash_keys) {
+        let record = NewUserRecord {
+            partition_key: "key",
+            explicit_hash_key,
+            data: text.as_bytes(),
+            ..NewUserRecord::default()
+        };
+        aggregator.add(&record).unwrap();
+    }
+    aggregator.encode()
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_aggregate_is_committed_once_its_last_user_record_is() {
+    for (bad, is_error) in [("", false), ("third", true)] {
+        let seen = Seen::default();
+        let mut rehearsal = Rehearsal::new(noting(&seen, bad)).unwrap();
+        rehearsal.put("key", aggregate(["first", "second", "third"], [None; 3])).unwrap();
+        assert_eq!(rehearsal.until_committed().await.is_err(), is_error);
+        assert_eq!(taken(&seen)[..3], ["first", "second", "third"]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_left_out_of_an_aggregate_is_not_waited_for() {
+    for hash_keys in [[0, u128::MAX], [u128::MAX, 0]] {
+        let seen = Seen::default();
+        let mut rehearsal = Rehearsal::new(noting(&seen, "")).unwrap();
+        rehearsal.settings().outside_range = OutsideRange::Filter;
+        rehearsal.split().unwrap();
+        rehearsal.put("key", aggregate(["one", "other"], hash_keys.map(Some))).unwrap();
+        rehearsal.until_committed().await.unwrap();
+        assert_eq!(taken(&seen).len(), 1, "the other belongs to the other shard");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn time_does_not_pass_in_silence_with_a_worker_that_has_ended() {
+    let seen = Seen::default();
+    let mut rehearsal = Rehearsal::new(noting(&seen, "bad")).unwrap();
+    rehearsal.settings().failure_policy = FailurePolicy {
+        maximum_retry_attempts: Some(0),
+        when_exhausted: WhenExhausted::StopWorker,
+        ..FailurePolicy::default()
+    };
+    rehearsal.put("key", "bad one").unwrap();
+    let error = rehearsal.pass(Duration::from_secs(60)).await.unwrap_err().to_string();
+    assert!(error.contains("stop the worker"), "{error}");
 }

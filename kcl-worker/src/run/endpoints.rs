@@ -1,7 +1,7 @@
 use std::env;
 
 use crate::Failure;
-use crate::config::endpoint_url;
+use crate::config::forms::endpoint_url;
 
 /// The variables that the SDK takes an endpoint from.
 const ENDPOINT_VARIABLES: [&str; 5] = [

@@ -1,8 +1,7 @@
 use std::io::stdout;
 use std::sync::Arc;
 
-use kcl_core::model::ShardKey;
-use kcl_core::processor::{Processor, ProcessorFactory};
+use kcl_core::processor::{Processor, ProcessorFactory, ShardStart};
 use tokio_util::sync::CancellationToken;
 
 use super::Processors;
@@ -21,8 +20,8 @@ pub(super) struct Chosen {
 pub(super) struct Factory(Box<dyn ProcessorFactory>);
 
 impl ProcessorFactory for Factory {
-    fn create(&self, shard: &ShardKey) -> Processor {
-        self.0.create(shard)
+    fn create(&self, start: &ShardStart) -> Processor {
+        self.0.create(start)
     }
 }
 

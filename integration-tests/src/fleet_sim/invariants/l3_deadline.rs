@@ -55,9 +55,9 @@ impl Invariant for Deadline {
             What::Thawed { process } => {
                 self.thawed_at.insert(process, fact.at);
             }
-            What::Delivered { process, shard, .. } => return self.check(process, shard, fact.at),
             _ => {}
         }
-        Ok(())
+        let settled = fact.what.settled();
+        settled.map_or(Ok(()), |(process, shard, _)| self.check(process, shard, fact.at))
     }
 }

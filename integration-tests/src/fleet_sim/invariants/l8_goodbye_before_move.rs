@@ -6,29 +6,44 @@ use std::collections::{BTreeMap, BTreeSet};
 use kcl_core::Event;
 use kcl_core::lease::LeaseChange;
 
-use super::records::Records;
-use super::{Invariant, Violation};
+use super::records::{Front, Records};
+use super::{Invariant, Rules, Violation};
 use crate::fleet_sim::fact::{Action, Fact, What, Write};
 use crate::fleet_sim::names::{ProcessNo, ShardNo};
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct GoodbyeBeforeMove {
     records: Records,
-    /// How many records each process has covered under its present lease.
-    covered: BTreeMap<(ProcessNo, ShardNo), usize>,
+    rules: Rules,
+    /// How many records each process has covered under its present lease: without a gap, where it has lanes.
+    covered: BTreeMap<(ProcessNo, ShardNo), Front>,
     given_away: BTreeSet<(ProcessNo, ShardNo)>,
-    /// Dropped by force after the grace period.
+    /// Dropped by force after the grace period; or left with what a processor that commits by itself could not commit.
     forced: BTreeSet<(ProcessNo, ShardNo)>,
 }
 
 impl GoodbyeBeforeMove {
+    pub(super) fn new(rules: &Rules) -> Self {
+        Self {
+            records: Records::default(),
+            rules: rules.clone(),
+            covered: BTreeMap::new(),
+            given_away: BTreeSet::new(),
+            forced: BTreeSet::new(),
+        }
+    }
+
     fn check_write(&mut self, write: &Write<'_>) -> Result<(), Violation> {
         let lease = (write.process, write.shard);
         let Action::Change(change) = write.action else { return Ok(()) };
         match change {
             LeaseChange::Take { .. } => {
                 self.given_away.remove(&lease);
-                self.covered.remove(&lease);
+                self.forced.remove(&lease);
+                let records = self.records.of(write.shard);
+                let begun =
+                    records.zip(write.after).map_or(0, |(records, row)| records.covered_by(&row.checkpoint));
+                self.covered.insert(lease, Front::at(begun));
                 Ok(())
             }
             LeaseChange::Release | LeaseChange::HandOver { .. } => {
@@ -42,7 +57,7 @@ impl GoodbyeBeforeMove {
     fn check_commit(&self, write: &Write<'_>) -> Result<(), Violation> {
         let lease = (write.process, write.shard);
         let (Some(records), Some(row)) = (self.records.of(write.shard), write.after) else { return Ok(()) };
-        let processed = self.covered.get(&lease).copied().unwrap_or_default();
+        let processed = self.covered.get(&lease).map_or(0, |covered| covered.reached);
         let committed = records.covered_by(&row.checkpoint);
         if committed < processed && !self.forced.contains(&lease) {
             let problem = format!("its owner had processed {processed} records and committed {committed}");
@@ -60,15 +75,25 @@ impl Invariant for GoodbyeBeforeMove {
             What::Reported { process, event: Event::ShutdownForced { shard } } => {
                 self.forced.insert((process, ShardNo::of(&shard.shard_id)));
             }
-            What::Delivered { process, shard, record } => {
-                let lease = (process, shard);
-                let processed = self.covered.entry(lease).or_default();
-                *processed = (*processed).max(self.records.place(record) + 1);
-                if self.given_away.contains(&lease) {
-                    return Err(Violation::new("L8", "its former owner still processes"));
-                }
+            What::Reported {
+                process,
+                event: Event::CheckpointFailed { shard, .. } | Event::ProcessorOverran { shard, .. },
+            } if self.rules.is_manual(ShardNo::of(&shard.shard_id)) => {
+                self.forced.insert((process, ShardNo::of(&shard.shard_id)));
             }
             _ => {}
+        }
+        if let Some((process, shard, record)) = fact.what.settled() {
+            let lease = (process, shard);
+            let (place, covered) = (self.records.place(record), self.covered.entry(lease).or_default());
+            if self.rules.has_lanes(shard) {
+                covered.pass(place);
+            } else {
+                *covered = Front::at(covered.reached.max(place + 1));
+            }
+            if self.given_away.contains(&lease) {
+                return Err(Violation::new("L8", "its former owner still processes"));
+            }
         }
         Ok(())
     }

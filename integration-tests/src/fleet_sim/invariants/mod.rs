@@ -1,9 +1,14 @@
 //! What must be true of every run, one file each.
 //!
 //! `L1` to `L8` are the invariants of the lease protocol, numbered as in [`kcl_core::lease`]; `U1` to `U8` is what a user
-//! is promised. Each is a pure observer of facts: it knows nothing of the workers, and takes no other's word. None may
+//! is promised, `D1` to `D4` what holds of delivery: of
+//! records on which the processor fails, of lanes, and of what is prepared. Each is a pure observer of facts: it knows nothing of the workers, and takes no other's word. None may
 //! excuse what the documents do not.
 
+mod d1_given_up_by_policy;
+mod d2_standstill_reported;
+mod d3_lanes_in_order;
+mod d4_pending_state_kept;
 mod l1_conditional_writes;
 mod l2_expiry;
 mod l3_deadline;
@@ -51,8 +56,8 @@ pub fn all(rules: &Rules) -> Vec<Box<dyn Invariant>> {
         Box::new(l5_lost_answers::LostAnswers::default()),
         Box::new(l6_checkpoint_ascends::CheckpointAscends::default()),
         Box::new(l7_parents_first::ParentsFirst::default()),
-        Box::new(l8_goodbye_before_move::GoodbyeBeforeMove::default()),
-        Box::new(u1_nothing_skipped::NothingSkipped::default()),
+        Box::new(l8_goodbye_before_move::GoodbyeBeforeMove::new(rules)),
+        Box::new(u1_nothing_skipped::NothingSkipped::new(rules)),
         Box::new(u2_keys_in_order::KeysInOrder::default()),
         Box::new(u3_duplicates_excused::DuplicatesExcused::new(rules)),
         Box::new(u4_children_after_parents::ChildrenAfterParents::default()),
@@ -60,5 +65,9 @@ pub fn all(rules: &Rules) -> Vec<Box<dyn Invariant>> {
         Box::new(u6_nobody_gives_up::NobodyGivesUp),
         Box::new(u7_healed_rests::HealedRests::default()),
         Box::new(u8_stops_leave_nothing::StopsLeaveNothing::default()),
+        Box::new(d1_given_up_by_policy::GivenUpByPolicy::new(rules)),
+        Box::new(d2_standstill_reported::StandstillReported::new(rules)),
+        Box::new(d3_lanes_in_order::LanesInOrder::new(rules)),
+        Box::new(d4_pending_state_kept::PendingStateKept::default()),
     ]
 }

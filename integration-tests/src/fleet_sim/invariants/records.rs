@@ -1,39 +1,69 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use kcl_core::model::{Checkpoint, SequenceNumber};
+use kcl_core::model::{Checkpoint, RecordPosition};
 
 use crate::fleet_sim::fact::{Fact, What};
 use crate::fleet_sim::names::{RecordNo, ShardNo};
 
-/// The records of a run by shard, and which have been delivered: what several invariants look things up in.
+/// The records of a run by shard, and which have been settled: what several invariants look things up in.
 #[derive(Debug, Default)]
 pub(super) struct Records {
     shards: BTreeMap<ShardNo, ShardRecords>,
     places: BTreeMap<RecordNo, usize>,
 }
 
+/// Up to which place everything has been passed, in whatever order.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Front {
+    pub(super) reached: usize,
+    beyond: BTreeSet<usize>,
+}
+
+impl Front {
+    /// Everything before `place` has been passed.
+    pub(super) fn at(place: usize) -> Self {
+        Self { reached: place, beyond: BTreeSet::new() }
+    }
+
+    /// True if this place has been passed.
+    pub(super) fn has_passed(&self, place: usize) -> bool {
+        place < self.reached || self.beyond.contains(&place)
+    }
+
+    pub(super) fn pass(&mut self, place: usize) {
+        if place >= self.reached {
+            self.beyond.insert(place);
+        }
+        while self.beyond.remove(&self.reached) {
+            self.reached += 1;
+        }
+    }
+}
+
 /// The records of one shard.
 #[derive(Debug, Default)]
 pub(super) struct ShardRecords {
     /// Ascending.
-    numbers: Vec<SequenceNumber>,
-    /// How many from the front have been delivered.
-    pub(super) delivered: usize,
+    positions: Vec<RecordPosition>,
+    settled: Front,
 }
 
 impl ShardRecords {
     /// True if everything put so far has been delivered.
     pub(super) fn are_delivered(&self) -> bool {
-        self.delivered == self.numbers.len()
+        self.delivered() == self.positions.len()
+    }
+
+    /// How many from the front have been settled without a gap.
+    pub(super) fn delivered(&self) -> usize {
+        self.settled.reached
     }
 
     /// How many records a checkpoint covers.
     pub(super) fn covered_by(&self, checkpoint: &Checkpoint) -> usize {
         match checkpoint {
-            Checkpoint::ShardEnd => self.numbers.len(),
-            Checkpoint::At(position) => {
-                self.numbers.partition_point(|number| *number <= position.sequence_number)
-            }
+            Checkpoint::ShardEnd => self.positions.len(),
+            Checkpoint::At(position) => self.positions.partition_point(|known| known <= position),
             Checkpoint::AtTimestamp | Checkpoint::TrimHorizon | Checkpoint::Latest => 0,
         }
     }
@@ -42,18 +72,13 @@ impl ShardRecords {
 impl Records {
     /// Takes in a fact.
     pub(super) fn observe(&mut self, fact: &Fact<'_>) {
-        match fact.what {
-            What::Put { shard, record, number, .. } => {
-                let records = self.shards.entry(shard).or_default();
-                self.places.insert(record, records.numbers.len());
-                records.numbers.push(number.clone());
-            }
-            What::Delivered { shard, record, .. } => {
-                let place = self.place(record);
-                let records = self.shards.entry(shard).or_default();
-                records.delivered = records.delivered.max(place + 1);
-            }
-            _ => {}
+        if let What::Put { shard, record, position, .. } = fact.what {
+            let records = self.shards.entry(shard).or_default();
+            self.places.insert(record, records.positions.len());
+            records.positions.push(position.clone());
+        } else if let Some((_, shard, record)) = fact.what.settled() {
+            let place = self.place(record);
+            self.shards.entry(shard).or_default().settled.pass(place);
         }
     }
 
@@ -65,10 +90,5 @@ impl Records {
     /// The records of a shard; `None` if there never was one.
     pub(super) fn of(&self, shard: ShardNo) -> Option<&ShardRecords> {
         self.shards.get(&shard)
-    }
-
-    /// All shards that ever had a record.
-    pub(super) fn shards(&self) -> impl Iterator<Item = (ShardNo, &ShardRecords)> {
-        self.shards.iter().map(|(shard, records)| (*shard, records))
     }
 }

@@ -1,5 +1,12 @@
 use std::time::Duration;
 
+use kcl_core::Checkpointing;
+use kcl_core::processor::{FailurePolicy, WhenExhausted};
+
+use crate::fleet_sim::handling::Handling;
+use crate::fleet_sim::names::{RecordNo, ShardNo};
+use crate::fleet_sim::poison::Poison;
+
 /// The numbers that the invariants judge by: those of the protocol, and how exactly the simulator keeps time.
 #[derive(Debug, Clone)]
 pub struct Rules {
@@ -15,9 +22,33 @@ pub struct Rules {
     pub step_max: Duration,
     /// Whether a duplicate is excused by a live owner's losing the lease to another worker.
     pub excuses_steals: bool,
+    /// How records are handled.
+    pub handling: Handling,
+    /// Who commits.
+    pub checkpointing: Checkpointing,
+    /// What becomes of records on which processors fail.
+    pub failure_policy: FailurePolicy,
+    /// Those that no processor takes.
+    pub poison: Poison,
 }
 
 impl Rules {
+    /// True if the records of the shard are handled in lanes: in order by key alone.
+    pub fn has_lanes(&self, shard: ShardNo) -> bool {
+        self.handling.lanes(shard).is_some()
+    }
+
+    /// True if nobody commits unless the processor does.
+    pub fn is_manual(&self, shard: ShardNo) -> bool {
+        self.checkpointing == Checkpointing::Manual && self.handling.prepares(shard)
+    }
+
+    /// True if nothing ever gets past this record.
+    pub fn is_in_the_way(&self, record: RecordNo) -> bool {
+        let blocks = self.failure_policy.when_exhausted == WhenExhausted::Block;
+        blocks && self.poison.is_lasting && self.poison.spoils(record)
+    }
+
     /// The longest that `own` time of a process, measured by its own clock, takes in the world.
     pub fn at_most(&self, own: Duration) -> Duration {
         own.div_f64(1.0 - self.skew) + self.step_max

@@ -21,24 +21,20 @@ struct Key {
 
 impl Invariant for KeysInOrder {
     fn observe(&mut self, fact: &Fact<'_>) -> Result<(), Violation> {
-        match fact.what {
-            What::Put { key, record, .. } => {
-                let of_key = self.keys.entry(key).or_default();
-                self.places.insert(record, (key, of_key.put));
-                of_key.put += 1;
+        if let What::Put { key, record, .. } = fact.what {
+            let of_key = self.keys.entry(key).or_default();
+            self.places.insert(record, (key, of_key.put));
+            of_key.put += 1;
+        } else if let Some((_, _, record)) = fact.what.settled() {
+            let Some((key, place)) = self.places.get(&record).copied() else {
+                return Err(Violation::new("U2", "nobody put this record"));
+            };
+            let of_key = self.keys.entry(key).or_default();
+            if place > of_key.delivered {
+                let problem = format!("an earlier record of key {key} was not delivered before it");
+                return Err(Violation::new("U2", problem));
             }
-            What::Delivered { record, .. } => {
-                let Some((key, place)) = self.places.get(&record).copied() else {
-                    return Err(Violation::new("U2", "nobody put this record"));
-                };
-                let of_key = self.keys.entry(key).or_default();
-                if place > of_key.delivered {
-                    let problem = format!("an earlier record of key {key} was not delivered before it");
-                    return Err(Violation::new("U2", problem));
-                }
-                of_key.delivered = of_key.delivered.max(place + 1);
-            }
-            _ => {}
+            of_key.delivered = of_key.delivered.max(place + 1);
         }
         Ok(())
     }

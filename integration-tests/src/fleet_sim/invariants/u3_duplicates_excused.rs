@@ -1,5 +1,6 @@
 //! U3: a record is delivered again only where the semantics permit it: after a crash, a freeze, a partition, a forced
-//! stop, a row removed by hand, a write that failed, or a steal from an owner that did not hand over.
+//! stop, a row removed by hand, a write that failed, or a steal from an owner that did not hand over; with lanes also after
+//! a record that failed or did not return, and with processors that commit by themselves after a call that did not return.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +14,7 @@ use crate::fleet_sim::names::{ProcessNo, RecordNo, ShardNo};
 
 #[derive(Debug)]
 pub(super) struct DuplicatesExcused {
-    excuses_steals: bool,
+    rules: Rules,
     delivered_by: BTreeMap<RecordNo, ProcessNo>,
     processes: BTreeMap<WorkerId, ProcessNo>,
     /// Processes after which anything may come again.
@@ -25,7 +26,7 @@ pub(super) struct DuplicatesExcused {
 impl DuplicatesExcused {
     pub(super) fn new(rules: &Rules) -> Self {
         Self {
-            excuses_steals: rules.excuses_steals,
+            rules: rules.clone(),
             delivered_by: BTreeMap::new(),
             processes: BTreeMap::new(),
             excused: BTreeSet::new(),
@@ -69,19 +70,32 @@ impl Invariant for DuplicatesExcused {
             What::Reported { process, event: Event::ShutdownForced { shard } } => {
                 self.excused_leases.insert((process, ShardNo::of(&shard.shard_id)));
             }
+            // What lanes have finished beyond a record that failed comes again.
+            What::Failed { process, shard, .. }
+            | What::SendFailed { process, shard }
+            | What::SentAway { process, shard, .. }
+                if self.rules.has_lanes(shard) =>
+            {
+                self.excused_leases.insert((process, shard));
+            }
+            What::Reported { process, event: Event::ProcessorOverran { shard, .. } } => {
+                let shard = ShardNo::of(&shard.shard_id);
+                if self.rules.has_lanes(shard) || self.rules.is_manual(shard) {
+                    self.excused_leases.insert((process, shard));
+                }
+            }
             What::RowRemoved { shard } => {
                 self.excused_shards.insert(shard);
             }
-            What::Wrote(write) if self.excuses_steals => self.take_note_of_steal(&write),
-            What::Delivered { process, shard, record } => {
-                if let Some(before) = self.delivered_by.insert(record, process)
-                    && !self.is_excused([before, process], shard)
-                {
-                    let problem = format!("{before} had delivered it before, and nothing excuses that");
-                    return Err(Violation::new("U3", problem));
-                }
-            }
+            What::Wrote(write) if self.rules.excuses_steals => self.take_note_of_steal(&write),
             _ => {}
+        }
+        if let Some((process, shard, record)) = fact.what.settled()
+            && let Some(before) = self.delivered_by.insert(record, process)
+            && !self.is_excused([before, process], shard)
+        {
+            let problem = format!("{before} had delivered it before, and nothing excuses that");
+            return Err(Violation::new("U3", problem));
         }
         Ok(())
     }

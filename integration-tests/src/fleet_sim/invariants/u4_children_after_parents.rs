@@ -32,17 +32,14 @@ impl ChildrenAfterParents {
 impl Invariant for ChildrenAfterParents {
     fn observe(&mut self, fact: &Fact<'_>) -> Result<(), Violation> {
         self.records.observe(fact);
-        match fact.what {
-            What::Opened { shard, parents } => {
-                self.parents.insert(shard, parents.to_vec());
-            }
-            What::Delivered { shard, record, .. } if self.records.place(record) == 0 => {
-                if let Some(ancestor) = self.unfinished_ancestor(shard) {
-                    let problem = format!("{ancestor}, which {shard} follows, has records not delivered");
-                    return Err(Violation::new("U4", problem));
-                }
-            }
-            _ => {}
+        if let What::Opened { shard, parents } = fact.what {
+            self.parents.insert(shard, parents.to_vec());
+        } else if let Some((_, shard, record)) = fact.what.settled()
+            && self.records.place(record) == 0
+            && let Some(ancestor) = self.unfinished_ancestor(shard)
+        {
+            let problem = format!("{ancestor}, which {shard} follows, has records not delivered");
+            return Err(Violation::new("U4", problem));
         }
         Ok(())
     }

@@ -36,8 +36,8 @@ impl Invariant for CommitsCoverWork {
                 }
                 let Some(records) = self.records.of(write.shard) else { return Ok(()) };
                 let committed = records.covered_by(checkpoint);
-                if committed > records.delivered {
-                    let delivered = records.delivered;
+                if committed > records.delivered() {
+                    let delivered = records.delivered();
                     let problem = format!("{committed} records were committed, and {delivered} processed");
                     return Err(Violation::new("U5", problem));
                 }

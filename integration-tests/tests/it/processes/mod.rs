@@ -5,6 +5,7 @@
 //! same `main.rs`.
 
 mod mistakes;
+mod operators;
 mod own;
 mod sharing;
 mod worker_process;

@@ -29,6 +29,8 @@ async fn a_stream_with_an_arn_is_addressed_by_it_in_every_call() {
     let shard = wire.one_shard();
     let arn = wire.kinesis().describe_stream(&shard.stream).await.unwrap().arn;
     let kinesis = wire.kinesis().with_stream_arn(shard.stream.clone(), arn.clone());
+    assert_eq!(kinesis.stream_arn(&shard.stream), Some(arn.clone()));
+    assert_eq!(wire.kinesis().stream_arn(&shard.stream), None, "not without a call");
     let requests = recorded(&wire);
     kinesis.describe_stream(&shard.stream).await.unwrap();
     kinesis.list_shards(&shard.stream, &ShardPageRequest::ALL).await.unwrap();

@@ -20,6 +20,10 @@ impl Kinesis for MemoryKinesis {
         self.now()
     }
 
+    fn stream_arn(&self, stream: &StreamId) -> Option<StreamArn> {
+        self.service.with_stream(stream, |stream, _| Ok(stream.arn().clone())).ok()
+    }
+
     async fn describe_stream(&self, stream: &StreamId) -> Result<StreamDescription> {
         self.service.with_stream(stream, |stream, now| Ok(stream.describe(now)))
     }

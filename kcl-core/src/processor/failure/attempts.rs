@@ -35,7 +35,15 @@ pub(crate) enum Failure {
 impl Attempts {
     /// No record of the batch has been tried.
     pub(crate) fn new(records: usize) -> Self {
-        let ends = if records == 0 { Vec::new() } else { vec![records] };
+        Self::with_alone(records, [].into_iter())
+    }
+
+    /// The same, of a batch in which some records, given in order, are tried alone.
+    pub(crate) fn with_alone(records: usize, alone: impl Iterator<Item = usize>) -> Self {
+        let ends = alone.flat_map(|index| [index, index + 1]).chain([records]);
+        let mut ends: Vec<usize> = ends.filter(|end| *end > 0).collect();
+        ends.dedup();
+        ends.reverse();
         Self { start: 0, ends, failed: 0, is_first_to_blame: false }
     }
 

@@ -16,7 +16,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::{FailedBatch, FailureCondition};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{
-    Record, RecordPosition, SequenceNumber, ShardId, ShardKey, StreamId, Timestamp, WorkerId,
+    Record, RecordPosition, SequenceNumber, ShardId, ShardKey, StreamArn, StreamId, Timestamp, WorkerId,
 };
 
 /// The version of Lambda's form.
@@ -93,6 +93,8 @@ struct BatchInfo {
     approximate_arrival_of_first_record: Rfc3339,
     approximate_arrival_of_last_record: Rfc3339,
     batch_size: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stream_arn: Option<Text<StreamArn>>,
     stream_name: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     stream_identifier: Option<String>,
@@ -144,6 +146,7 @@ impl Envelope {
         self.batch_info.check(&records)?;
         Ok(FailedBatch {
             shard,
+            stream_arn: self.batch_info.stream_arn.map(|arn| arn.0),
             worker,
             fencing_token: self.fencing_token,
             records,
@@ -168,6 +171,7 @@ impl BatchInfo {
             approximate_arrival_of_first_record: Rfc3339(first.approximate_arrival),
             approximate_arrival_of_last_record: Rfc3339(last.approximate_arrival),
             batch_size: batch.records.len(),
+            stream_arn: batch.stream_arn.clone().map(Text),
             stream_name: stream.name().to_owned(),
             stream_identifier: (identifier != stream.name()).then_some(identifier),
         })

@@ -5,13 +5,15 @@ use md5::{Digest, Md5};
 
 use super::envelope;
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{Record, ShardKey, Timestamp, WorkerId};
+use crate::model::{Record, ShardKey, StreamArn, Timestamp, WorkerId};
 
 /// Records that a failure policy has given up, all of one shard, in order, at least one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FailedBatch {
     /// The shard that they lie in.
     pub shard: ShardKey,
+    /// The ARN of its stream, if the worker addresses it by that.
+    pub stream_arn: Option<StreamArn>,
     /// The worker that gave them up.
     pub worker: WorkerId,
     /// That of the worker's lease of the shard; see [`ShardStart`](crate::processor::ShardStart::fencing_token).
@@ -20,7 +22,8 @@ pub struct FailedBatch {
     pub records: Vec<Record>,
     /// Why they were given up.
     pub condition: FailureCondition,
-    /// Calls of the processor with these records; 0 if it was never called with them.
+    /// Calls of the processor with these records; 0 if it was never called with them. The tries of a malformed aggregate that
+    /// is [not delivered](crate::aggregation::MalformedAggregates::Fail) count, too.
     pub attempts: u32,
     /// The error of the last attempt.
     pub error: Option<String>,
@@ -59,7 +62,7 @@ impl FailedBatch {
     /// The batch in the JSON form of Lambda's invocation records, on one line.
     ///
     /// Fields that a Lambda has and a worker has not are absent: `functionArn`, `statusCode`, `executedVersion`. The stream is
-    /// named by `streamName`, since a worker that reads by name does not know its ARN; and by `streamIdentifier`
+    /// named by `streamName`; by `streamArn`, as with Lambda, if the worker addresses it by its ARN; and by `streamIdentifier`
     /// (`account:name:epoch`) if it is one of many of its lease table.
     ///
     /// Ours are `worker`, `fencingToken`, `errorMessage` (cut to 4,096 characters, so that it makes no batch too large for its

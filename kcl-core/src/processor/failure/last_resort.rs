@@ -9,7 +9,9 @@ use super::{
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{BlockReason, Event, Events};
 use crate::lease::HeldLease;
-use crate::model::{Record, ShardKey, Timestamp};
+use crate::model::{Record, ShardKey, StreamArn, Timestamp};
+use crate::planted::PlantedFault;
+use crate::processor::calls::panic_as_text;
 use crate::retry::{Retry, within};
 use crate::settings::WorkerSettings;
 
@@ -36,6 +38,7 @@ pub(crate) struct Exhausted {
     pub(crate) error: Option<String>,
     pub(crate) first_failed_at: Option<Timestamp>,
     pub(crate) given_up_at: Timestamp,
+    pub(crate) stream_arn: Option<StreamArn>,
 }
 
 impl LastResort {
@@ -81,7 +84,11 @@ impl LastResort {
         let (mut start, mut ends) = (0, vec![records.len()]);
         while let Some(end) = ends.last().copied() {
             let part = &records[start..end];
-            let error = match self.send_once(destination, part, exhausted).await {
+            let mut sent = self.send_once(destination, part, exhausted).await;
+            if self.plants(PlantedFault::DestinationFailureDropped) {
+                sent = Ok(Sent::Taken);
+            }
+            let error = match sent {
                 Ok(Sent::Taken) => {
                     start = end;
                     ends.pop();
@@ -108,7 +115,7 @@ impl LastResort {
             self.events.emit(&Event::DestinationFailed { shard, error: &error, failed_attempts, delay });
             blocked.get_or_insert_with(|| {
                 let text = error.to_string();
-                Blocked::new(&self.events, shard, BlockReason::Destination, Some(&part[0]), &text)
+                Blocked::new(self, BlockReason::Destination, Some(&part[0]), &text)
             });
             sleep(delay).await;
         }
@@ -122,6 +129,7 @@ impl LastResort {
     ) -> Result<Sent> {
         let batch = FailedBatch {
             shard: self.shard().clone(),
+            stream_arn: exhausted.stream_arn.clone(),
             worker: self.settings.worker_id.clone(),
             fencing_token: self.lease.acquired().counter,
             records: records.to_vec(),
@@ -131,11 +139,22 @@ impl LastResort {
             first_failed_at: exhausted.first_failed_at,
             given_up_at: exhausted.given_up_at,
         };
-        within(SEND_TIMEOUT, "the on-failure destination", destination.send(&batch)).await
+        let sending = async {
+            let sent = panic_as_text(async { destination.send(&batch).await }).await;
+            sent.unwrap_or_else(|panic| {
+                Err(Error::new(ErrorKind::Transient, format!("the on-failure destination {panic}")))
+            })
+        };
+        within(SEND_TIMEOUT, "the on-failure destination", sending).await
     }
 
     pub(crate) fn policy(&self) -> &FailurePolicy {
         &self.settings.failure_policy
+    }
+
+    /// True if this very mistake is to be made.
+    pub(crate) fn plants(&self, fault: PlantedFault) -> bool {
+        self.settings.plants(fault)
     }
 
     fn shard(&self) -> &ShardKey {

@@ -3,7 +3,8 @@ use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::watermark::{Ticket, Watermark};
-use crate::model::{PartitionKey, Record, RecordPosition};
+use crate::model::{Record, RecordPosition};
+use crate::planted::{Planted, PlantedFault};
 
 /// Places for records that may start which are kept while nothing is taken.
 const IDLE_PLACES: usize = 16;
@@ -35,6 +36,7 @@ pub(crate) struct LaneLimits {
 #[derive(Debug)]
 pub(crate) struct LaneBook {
     limits: LaneLimits,
+    planted: Planted,
     taken: Watermark<Held>,
     /// The last record of each lane.
     lanes: BTreeMap<Lane, Ticket>,
@@ -59,9 +61,10 @@ struct Held {
 }
 
 impl LaneBook {
-    pub(crate) fn new(limits: LaneLimits) -> Self {
+    pub(crate) fn new(limits: LaneLimits, planted: Planted) -> Self {
         Self {
             limits,
+            planted,
             taken: Watermark::new(),
             lanes: BTreeMap::new(),
             ready: BinaryHeap::new(),
@@ -81,7 +84,8 @@ impl LaneBook {
 
     /// Takes the shard's next record.
     pub(crate) fn admit(&mut self, record: Record) -> Ticket {
-        let lane = lane_of(&record.partition_key);
+        let is_alone = self.planted.has(PlantedFault::KeyOrderBroken);
+        let lane = if is_alone { lane_of(&record.position) } else { lane_of(&record.partition_key) };
         let (position, bytes) = (record.position.clone(), bytes_of(&record));
         let ticket = self.taken.take(position, bytes, Held { record, lane, next_of_lane: None });
         let last_of_lane = self.lanes.insert(lane, ticket);
@@ -178,7 +182,7 @@ impl LaneBook {
 }
 
 /// The same for all time: order must not depend on the process.
-fn lane_of(key: &PartitionKey) -> Lane {
+fn lane_of(key: &impl Hash) -> Lane {
     let mut hasher = DefaultHasher::new();
     key.hash(&mut hasher);
     hasher.finish()

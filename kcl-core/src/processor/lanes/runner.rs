@@ -18,11 +18,12 @@ use crate::error::{Error, Result};
 use crate::event::Event;
 use crate::lease::HeldLease;
 use crate::model::Record;
+use crate::planted::PlantedFault;
 use crate::processor::calls::{CallFailure, Calls};
 use crate::processor::failure::LastResort;
-use crate::processor::{Checkpointer, Delivered, ProcessorError};
+use crate::processor::{Checkpointer, Halt, ProcessorError};
 use crate::settings::WorkerSettings;
-use crate::stream::{FetchedBatch, Kinesis, Room};
+use crate::stream::{FetchedBatch, Kinesis, NextRecords, Room};
 
 /// What is called for each record.
 pub(crate) type Handler = Arc<dyn Fn(Record) -> BoxFuture<'static, Result<(), ProcessorError>> + Send + Sync>;
@@ -79,7 +80,7 @@ impl LaneRunner {
     ) -> Self {
         let calls = Calls::new(last_resort.lease.shard().clone(), last_resort.events.clone());
         Self {
-            book: LaneBook::new(limits),
+            book: LaneBook::new(limits, last_resort.settings.planted()),
             handler,
             calls: Arc::new(calls),
             commits: Commits::new(Arc::clone(&checkpointer), last_resort.settings.checkpointing),
@@ -100,45 +101,41 @@ impl LaneRunner {
     }
 
     /// Takes the shard's next page. Waits while more is in flight than may be, and goes on with that meanwhile.
-    pub(crate) async fn accept(&mut self, page: &mut FetchedBatch) -> Delivered {
+    pub(crate) async fn accept(&mut self, page: &mut FetchedBatch) -> Result<(), Halt> {
         loop {
-            let records = page.next_records();
-            if records.is_empty() {
+            let next = page.next_records();
+            if next.records.is_empty() {
                 break;
             }
-            let delivered = self.admit(records, page.millis_behind_latest).await;
-            if !matches!(delivered, Delivered::Done) {
-                return delivered;
-            }
+            self.admit(next, page.millis_behind_latest).await?;
         }
         if let (Some(room), Some(last)) = (page.take_room(), self.last_admitted)
             && !self.book.has_passed(last)
         {
             self.rooms.push_back((last, room));
         }
-        Delivered::Done
+        Ok(())
     }
 
-    async fn admit(&mut self, records: Vec<Record>, millis_behind_latest: u64) -> Delivered {
+    async fn admit(&mut self, next: NextRecords, millis_behind_latest: u64) -> Result<(), Halt> {
+        let NextRecords { records, mut malformed } = next;
         let (leaving, count) = (self.leaving.clone(), records.len());
-        for record in records {
+        for (index, record) in records.into_iter().enumerate() {
             while !self.book.has_room_for(&record) {
-                let turned = select! {
-                    biased;
-                    () = leaving.cancelled() => return Delivered::Stopped,
-                    turned = self.turn() => turned,
-                };
-                if let Err(error) = turned {
-                    return Delivered::StopWorker(error);
-                }
+                self.turn_unless(&leaving).await?;
             }
-            self.last_admitted = Some(self.book.admit(record));
+            let malformation = malformed.remove(&index).map(|malformation| (record.clone(), malformation));
+            let ticket = self.book.admit(record);
+            if let Some((record, malformation)) = malformation {
+                self.troubles.foresee(ticket, &record, malformation);
+            }
+            self.last_admitted = Some(ticket);
             self.start();
         }
         if let Some(last) = self.last_admitted {
             self.batches.push_back(Batch { last, records: count, millis_behind_latest });
         }
-        Delivered::Done
+        Ok(())
     }
 
     /// Goes on with what is in flight, for ever, or until the failure policy stops the worker. Dropping the future loses
@@ -152,29 +149,25 @@ impl LaneRunner {
     }
 
     /// Waits until everything accepted is finished, and commits no more: the end of the shard is committed next.
-    pub(crate) async fn drain(&mut self) -> Delivered {
+    pub(crate) async fn drain(&mut self) -> Result<(), Halt> {
         let leaving = self.leaving.clone();
         while !self.book.is_empty() {
-            let turned = select! {
-                biased;
-                () = leaving.cancelled() => return Delivered::Stopped,
-                turned = self.turn() => turned,
-            };
-            if let Err(error) = turned {
-                return Delivered::StopWorker(error);
-            }
+            self.turn_unless(&leaving).await?;
         }
         self.end_commits().await;
-        Delivered::Done
+        Ok(())
     }
 
     /// Finishes what has begun and what lies before it, as far as nothing fails, so that the next owner repeats nothing.
-    /// What takes longer than a shutdown may is dropped. The last position is committed with the lease.
-    pub(crate) async fn settle(&mut self) {
+    /// What takes longer than a shutdown may is dropped; false if something did. The last position is committed with the
+    /// lease.
+    pub(crate) async fn settle(&mut self) -> bool {
         let (grace, limit) = (self.settings.shutdown_grace, self.settings.call_deadlines.lease_lost);
-        if timeout(grace, self.finish_begun()).await.is_err() {
+        let is_settled = timeout(grace, self.finish_begun()).await.is_ok();
+        if !is_settled {
             self.stop_calls(limit).await;
         }
+        is_settled
     }
 
     /// Ends all calls at their next await point, and waits for that no longer than `limit`.
@@ -197,6 +190,15 @@ impl LaneRunner {
         self.commits.end();
         while self.commits.is_under_way() {
             let _ending = self.turn().await;
+        }
+    }
+
+    /// [`turn`](Self::turn), unless the shard is about to be given away.
+    async fn turn_unless(&mut self, leaving: &CancellationToken) -> Result<(), Halt> {
+        select! {
+            biased;
+            () = leaving.cancelled() => Err(Halt::Leaving),
+            turned = self.turn() => turned.map_err(Halt::StopWorker),
         }
     }
 
@@ -226,6 +228,10 @@ impl LaneRunner {
                 self.book.pause(ticket);
                 continue;
             }
+            if let Some(failure) = self.troubles.foreseen(ticket) {
+                self.fail(ticket, &failure);
+                continue;
+            }
             let (handler, calls) = (Arc::clone(&self.handler), Arc::clone(&self.calls));
             self.tasks.spawn(async move {
                 let call = async { handler(record).await };
@@ -247,6 +253,11 @@ impl LaneRunner {
     }
 
     fn finish(&mut self, ticket: Ticket) {
+        if self.settings.plants(PlantedFault::WatermarkPassesUnfinished)
+            && let Some(record) = self.book.record(ticket)
+        {
+            self.checkpointer.pass(&record.position);
+        }
         self.book.finish(ticket);
         self.troubles.end(ticket);
         if !self.book.has_passed(ticket) {

@@ -3,6 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::watermark::Ticket;
+use crate::aggregation::Malformation;
 use crate::error::Result;
 use crate::event::{BlockReason, Event};
 use crate::model::{Record, Timestamp};
@@ -12,7 +13,7 @@ use crate::processor::failure::{Attempts, Blocked, Exhausted, FailureCondition, 
 use crate::retry::Retry;
 use crate::stream::Kinesis;
 
-/// The records of one shard that have failed, and what the failure policy says of each. A record is a batch of its own
+/// The records of one shard that have failed or cannot but fail, and what the failure policy says of each. A record is a batch of its own
 /// here: it has its own tries and delays.
 pub(super) struct Troubles {
     last_resort: Arc<LastResort>,
@@ -33,6 +34,8 @@ struct Trouble {
     retry: Retry,
     error: Option<String>,
     first_failed_at: Option<Timestamp>,
+    /// Why it fails without a call.
+    malformation: Option<Box<Malformation>>,
 }
 
 impl Troubles {
@@ -46,6 +49,17 @@ impl Troubles {
             is_giving_up: false,
             blocked: None,
         }
+    }
+
+    /// The record is never to be delivered: every try of it fails.
+    pub(super) fn foresee(&mut self, ticket: Ticket, record: &Record, malformation: Malformation) {
+        self.trouble(ticket, record).malformation = Some(Box::new(malformation));
+    }
+
+    /// How a try of the record fails, if it fails without a call.
+    pub(super) fn foreseen(&self, ticket: Ticket) -> Option<CallFailure> {
+        let malformation = self.failing.get(&ticket)?.malformation.as_deref();
+        malformation.map(CallFailure::malformed)
     }
 
     /// The handler failed on the record. Returns how long to wait before it is looked at again.
@@ -73,7 +87,8 @@ impl Troubles {
         let policy = last_resort.policy();
         let blocks = policy.when_exhausted == WhenExhausted::Block;
         let trouble = self.failing.get(&ticket);
-        if trouble.is_none() && (blocks || policy.maximum_record_age.is_none()) {
+        let has_failed = trouble.is_some_and(|trouble| trouble.attempts.failed() > 0);
+        if !has_failed && (blocks || policy.maximum_record_age.is_none()) {
             return false;
         }
         let attempts = trouble.map_or_else(|| Attempts::new(1), |trouble| trouble.attempts.clone());
@@ -104,6 +119,7 @@ impl Troubles {
             error: trouble.error.clone(),
             first_failed_at: trouble.first_failed_at,
             given_up_at: self.kinesis.now(),
+            stream_arn: self.kinesis.stream_arn(&self.last_resort.lease.shard().stream),
         };
         let (last_resort, record) = (Arc::clone(&self.last_resort), trouble.record.clone());
         Some((ticket, async move { last_resort.take(&[record], &exhausted).await }))
@@ -139,6 +155,7 @@ impl Troubles {
             retry: Retry::new(last_resort.policy().retry_delays, rng.u64(..)),
             error: None,
             first_failed_at: None,
+            malformation: None,
         })
     }
 
@@ -150,10 +167,9 @@ impl Troubles {
         let found =
             first.and_then(|(ticket, condition)| Some((*ticket, *condition, self.failing.get(ticket)?)));
         self.blocked = found.map(|(ticket, condition, trouble)| {
-            let LastResort { lease, events, .. } = &*self.last_resort;
             let error = trouble.error.as_deref().unwrap_or_default();
             let reason = BlockReason::Exhausted(condition);
-            (ticket, Blocked::new(events, lease.shard(), reason, Some(&trouble.record), error))
+            (ticket, Blocked::new(&self.last_resort, reason, Some(&trouble.record), error))
         });
     }
 

@@ -16,6 +16,7 @@ pub(super) fn cases() -> Vec<Case<dyn LeaseStore>> {
         children_come_with_the_end_of_the_shard,
         a_released_lease_has_no_owner,
         a_released_lease_can_be_taken,
+        a_rewind_moves_the_checkpoint_anywhere_and_gives_the_lease_back,
         attributes_that_a_change_does_not_name_stay,
     ]
 }
@@ -103,6 +104,23 @@ async fn a_released_lease_can_be_taken(store: Store) -> CaseResult {
     let row = update(&store, &row, &take("bob")?).await?;
     check_eq("the owner", &row.owner, &Some(WorkerId::new("bob")?))?;
     check_stored(&store, &row).await
+}
+
+async fn a_rewind_moves_the_checkpoint_anywhere_and_gives_the_lease_back(store: Store) -> CaseResult {
+    let mut row = create(&store, &super::rows::full_row()?).await?;
+    let by = WorkerId::new("operator")?;
+    for (seq, owner) in [("7", None), ("3", Some(&by)), ("9", None)] {
+        if let Some(by) = owner {
+            row = update(&store, &row, &LeaseChange::Take { by: by.clone() }).await?;
+        }
+        row = update(&store, &row, &LeaseChange::Rewind { checkpoint: checkpoint_at(seq, 1)? }).await?;
+        check_eq("the checkpoint", &row.checkpoint, &checkpoint_at(seq, 1)?)?;
+        check_eq("the owner", &row.owner, &None)?;
+        check_eq("what is pending", &row.pending, &None)?;
+        check_eq("who gave it back", &row.hand_over_owner.is_some(), &(owner.is_some() || seq == "7"))?;
+        check_stored(&store, &row).await?;
+    }
+    Ok(())
 }
 
 /// A caller may have seen the row long ago, as long as counter and owner are still the same.

@@ -1,15 +1,18 @@
 //! What may be committed, and when.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use kcl_core::model::{Checkpoint, RecordPosition, ShardKey};
-use kcl_core::processor::{CheckpointOutOfRange, Checkpointer, ProcessorError, RecordBatch};
+use kcl_core::lease::LeaseChange;
+use kcl_core::model::{Checkpoint, Record, RecordPosition, ShardKey};
+use kcl_core::processor::{CheckpointOutOfRange, Checkpointer, ProcessorError, RecordBatch, for_each_record};
+use kcl_core::testing::{Fault, LeaseCall};
 use kcl_core::{Checkpointing, ErrorKind, WorkerSettings};
 use tokio::time::sleep;
 
-use super::fleet::{AsyncScript, Fleet, Scripted};
+use super::fleet::{AsyncScript, Fleet, Scripted, faulty_leases};
 
 /// Commits up to its fifth record, then tries what is not permitted.
 struct CommitsTheFifth {
@@ -74,4 +77,39 @@ async fn after_each_batch_commits_what_was_delivered_and_no_more() {
     fleet.start("b");
     fleet.drain().await;
     assert_eq!(fleet.assert_good(), 0, "all of the first ten were committed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn by_hand_is_after_each_batch_for_a_handler_of_records() {
+    let mut fleet = Fleet::new(1);
+    fleet.put(10);
+    let handler = for_each_record(|record: Record| async move {
+        if &*record.data == b"record 4" { Err("not this one".into()) } else { Ok(()) }
+    });
+    let settings = WorkerSettings { checkpointing: Checkpointing::Manual, ..fleet.settings("a") };
+    fleet.start_with("a", settings, fleet.ports(), handler);
+    fleet.until("it fails", || fleet.count_events("ProcessorFailed") > 1).await;
+    assert!(
+        fleet.rows().await[0].checkpoint.has_begun(),
+        "what is before the record that fails is committed"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_commit_of_a_handler_of_records_that_failed_is_made_again() {
+    let mut fleet = Fleet::new(1);
+    fleet.put(10);
+    let has_failed = AtomicBool::new(false);
+    let ports = faulty_leases(&fleet, move |call| match call {
+        LeaseCall::Update(_, LeaseChange::Checkpoint { .. }) if !has_failed.swap(true, Ordering::Relaxed) => {
+            Fault::Fail(ErrorKind::Throttled)
+        }
+        _ => Fault::None,
+    });
+    let handler = for_each_record(|_: Record| async { Ok(()) });
+    let settings = WorkerSettings { checkpointing: Checkpointing::Manual, ..fleet.settings("a") };
+    fleet.start_with("a", settings, ports, handler);
+    fleet.until("a commit fails", || fleet.count_events("CheckpointFailed") == 1).await;
+    sleep(Duration::from_secs(5)).await;
+    assert!(fleet.rows().await[0].checkpoint.has_begun(), "with no batch after it");
 }

@@ -8,6 +8,7 @@ use kcl_core::model::ShardKey;
 use kcl_core::processor::{
     CallDeadlines, Checkpointer, ProcessorError, RecordBatch, RecordProcessor, ShardStart,
 };
+use kcl_core::worker::ShardOutcome;
 use tokio::time::{Instant, sleep};
 
 use super::fleet::{Fleet, secs, shard_id};
@@ -125,6 +126,19 @@ async fn last_words_have_a_deadline_too() {
     assert!(fleet.rows().await[0].owner.is_none(), "the lease is given back all the same");
     assert!(told.lock().unwrap().contains(&"shutdown_requested"));
     assert_eq!(fleet.count_events("ShutdownForced"), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_tells_of_calls_that_were_dropped_at_their_deadline() {
+    for call in ["process_records", "shutdown_requested"] {
+        let mut fleet = Fleet::new(1);
+        fleet.put(1);
+        let told = start_hanging(&mut fleet, call, ten_seconds());
+        fleet.until("it is processed", || told.lock().unwrap().contains(&"process_records")).await;
+        let report = fleet.begin_stop("a").await;
+        assert_eq!(fleet.count_events("ProcessorOverran"), 1, "{call}");
+        assert_eq!(report.shards.into_values().collect::<Vec<_>>(), [ShardOutcome::Forced], "{call}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use kcl_core::processor::{
     FailedBatch, FailureCondition, FailurePolicy, OnFailureDestination, Sent, WhenExhausted,
 };
+use kcl_core::stream::Kinesis as _;
 use kcl_core::worker::Worker;
 use kcl_core::{Error, ErrorKind, Result, WorkerSettings};
 use tokio::time::sleep;
@@ -14,10 +15,11 @@ use tokio::time::sleep;
 use super::fleet::{Fleet, secs};
 use super::picky::{Taste, number, picky, two_retries};
 
-/// Keeps what it is sent, and fails, hangs or finds it too large as it is told.
+/// Keeps what it is sent, and fails, panics, hangs or finds it too large as it is told.
 #[derive(Debug, Default)]
 struct Shelf {
     fails: AtomicBool,
+    panics: AtomicBool,
     hangs: AtomicBool,
     /// The most records that it takes at once; 0 means that there is no limit.
     records_max: AtomicUsize,
@@ -34,6 +36,7 @@ impl OnFailureDestination for ToShelf {
         if kept.fails.load(Ordering::Relaxed) {
             return Err(Error::new(ErrorKind::Transient, "the shelf is shut"));
         }
+        assert!(!kept.panics.load(Ordering::Relaxed), "the shelf breaks");
         if kept.hangs.load(Ordering::Relaxed) {
             std::future::pending::<()>().await;
         }
@@ -72,26 +75,46 @@ async fn what_is_given_up_is_in_the_destination_with_its_story() {
     assert_eq!(batch.error.as_deref(), Some("one of them is not to my taste"));
     assert!(batch.first_failed_at.unwrap() < batch.given_up_at);
     assert_eq!(batch.worker.as_str(), "a");
+    assert_eq!(batch.stream_arn, fleet.kinesis.stream_arn(&fleet.stream));
+    assert!(batch.stream_arn.is_some(), "the one in memory knows it");
     assert_eq!(fleet.count_events("RecordsSentToDestination"), 1);
     assert_eq!(fleet.count_events("RecordsSkipped"), 0);
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_record_has_its_own_story_and_not_that_of_one_before_it() {
+    let mut fleet = Fleet::new(1);
+    fleet.put(10);
+    let (taste, shelf) = (Taste::bad([3, 7]), Arc::<Shelf>::default());
+    let policy =
+        FailurePolicy { maximum_retry_attempts: Some(10), ..two_retries(WhenExhausted::SendToDestination) };
+    let settings = WorkerSettings { failure_policy: policy, ..fleet.settings("a") };
+    let worker = Worker::new(settings, fleet.ports(), picky(&fleet, &taste, true));
+    fleet.start_worker("a", worker.with_on_failure_destination(ToShelf(Arc::clone(&shelf))));
+    fleet.until("one fails", || fleet.count_events("ProcessorFailed") == 8).await;
+    let passed_at = fleet.kinesis.now();
+    taste.acquire(3);
+    fleet.until("the other is sent", || shelf.numbers() == [[7]]).await;
+    let first_failed_at = shelf.batches.lock().unwrap()[0].first_failed_at;
+    assert!(first_failed_at > Some(passed_at), "{first_failed_at:?} is before {passed_at}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_destination_that_fails_blocks_the_shard_and_drops_nothing() {
-    for hangs in [false, true] {
+    let troubles: [fn(&Shelf) -> &AtomicBool; 3] =
+        [|shelf| &shelf.fails, |shelf| &shelf.panics, |shelf| &shelf.hangs];
+    for trouble in troubles {
         let mut fleet = Fleet::new(1);
         fleet.put(10);
         let (taste, shelf) = (Taste::bad([3]), Arc::<Shelf>::default());
-        shelf.fails.store(!hangs, Ordering::Relaxed);
-        shelf.hangs.store(hangs, Ordering::Relaxed);
+        trouble(&shelf).store(true, Ordering::Relaxed);
         start(&mut fleet, two_retries(WhenExhausted::SendToDestination), &taste, &shelf);
         sleep(secs(900)).await;
         assert_eq!(fleet.count_events("ShardBlocked"), 1);
         assert_eq!(fleet.count_events("reason: Destination"), 1);
         assert!(fleet.count_events("DestinationFailed") > 5);
         assert!(!fleet.rows().await[0].checkpoint.has_begun(), "what is nowhere is not committed");
-        shelf.fails.store(false, Ordering::Relaxed);
-        shelf.hangs.store(false, Ordering::Relaxed);
+        trouble(&shelf).store(false, Ordering::Relaxed);
         fleet.until("it is sent", || fleet.count_events("RecordsSentToDestination") == 1).await;
         assert_eq!(shelf.numbers(), [[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]]);
         assert_eq!(fleet.count_events("ShardUnblocked"), 1);

@@ -1,5 +1,7 @@
 //! What becomes of records on which a processor fails, as the policy says: blocked, skipped, or the end of the worker.
 
+use std::collections::BTreeSet;
+
 use kcl_core::model::Checkpoint;
 use kcl_core::processor::{FailurePolicy, WhenExhausted};
 use kcl_core::{Checkpointing, ErrorKind, WorkerSettings};
@@ -23,6 +25,22 @@ async fn a_shard_that_is_blocked_says_so_once_and_goes_on_when_it_can() {
     assert_eq!(fleet.assert_good(), 0);
     assert_eq!(fleet.count_events("ShardUnblocked"), 1);
     assert_eq!(fleet.count_events("RecordsSkipped"), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shard_that_is_blocked_again_further_on_names_the_record_that_is_in_the_way() {
+    let mut fleet = Fleet::new(1);
+    fleet.put(10);
+    let taste = Taste::bad([4, 7]);
+    start_picky(&mut fleet, "a", two_retries(WhenExhausted::Block), &taste, true);
+    fleet.until("it is blocked", || fleet.count_events("ShardBlocked") == 1).await;
+    taste.acquire(4);
+    fleet.until("it is blocked again", || fleet.count_events("ShardBlocked") == 2).await;
+    assert_eq!(fleet.count_events("ShardUnblocked"), 1, "it went on in between");
+    let events = fleet.events.lock().unwrap().clone();
+    let blocked: BTreeSet<String> =
+        events.into_iter().map(|(_, event)| event).filter(|event| event.contains("ShardBlocked")).collect();
+    assert_eq!(blocked.len(), 2, "two positions: {blocked:?}");
 }
 
 #[tokio::test(start_paused = true)]

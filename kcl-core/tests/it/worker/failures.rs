@@ -5,12 +5,15 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use kcl_core::lease::{LeaseChange, LeaseStore};
 use kcl_core::model::{Record, ShardKey};
 use kcl_core::processor::{Checkpointer, ProcessorError, RecordBatch, for_each_record};
 use kcl_core::testing::DeliveryOracle;
+use kcl_core::{Checkpointing, WorkerSettings};
 use tokio::time::{Instant, sleep};
 
-use super::fleet::{AsyncScript, Fleet, Scripted};
+use super::aggregates::put_aggregate;
+use super::fleet::{AsyncScript, Fleet, Scripted, shard_id};
 
 /// Fails some calls by an error and some by a panic, and then takes the batch.
 struct FailsAtFirst {
@@ -92,6 +95,25 @@ async fn the_closure_form_goes_on_at_the_record_that_failed() {
     assert_eq!(numbers, expected.iter().map(String::as_bytes).collect::<Vec<_>>());
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_planned_stop_repeats_nothing_that_the_closure_form_has_finished_with() {
+    for checkpointing in [Checkpointing::Every(Duration::from_secs(3_600)), Checkpointing::Manual] {
+        let mut fleet = Fleet::new(1);
+        fleet.put(10);
+        let factory = for_each_record(|record: Record| async move {
+            if &*record.data == b"record 4" { Err("not this one".into()) } else { Ok(()) }
+        });
+        let settings = WorkerSettings { checkpointing, ..fleet.settings("a") };
+        fleet.start_with("a", settings, fleet.ports(), factory);
+        fleet.until("it fails", || fleet.count_events("ProcessorFailed") > 1).await;
+        fleet.stop("a").await;
+        fleet.start("b");
+        fleet.until("the others are delivered", || fleet.oracle.outstanding() == 4).await;
+        sleep(Duration::from_secs(10)).await;
+        assert_eq!(fleet.oracle.outstanding(), 4);
+    }
+}
+
 /// Never returns from its first batch.
 struct Hangs;
 
@@ -125,10 +147,47 @@ async fn losing_the_lease_does_not_wait_for_the_processor() {
     sleep(Duration::from_secs(5)).await;
     let row = fleet.rows().await.remove(0);
     let by = kcl_core::model::WorkerId::new("thief").unwrap();
-    fleet.leases.update(&row, &kcl_core::lease::LeaseChange::Take { by }).await.unwrap();
+    fleet.leases.update(&row, &LeaseChange::Take { by }).await.unwrap();
     let stolen_at = Instant::now();
     fleet.until("lease_lost is called", || calls.lock().unwrap().contains(&"lease_lost".to_owned())).await;
     assert!(stolen_at.elapsed() < fleet.settings("a").failover_time);
+}
+
+/// Has the lease taken from its owner in its first batch, and never gives way to another task.
+struct Robbed {
+    leases: Arc<dyn LeaseStore>,
+    batches: Arc<AtomicUsize>,
+}
+
+#[async_trait]
+impl AsyncScript for Robbed {
+    async fn run(&mut self, batch: &RecordBatch, _: &Checkpointer) -> Result<(), ProcessorError> {
+        if self.batches.fetch_add(1, Ordering::Relaxed) == 0 {
+            let row = self.leases.get(&batch.shard).await?.ok_or("no row")?;
+            let by = kcl_core::model::WorkerId::new("thief")?;
+            let _taken = self.leases.update(&row, &LeaseChange::Take { by }).await?;
+        }
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn neither_the_rest_of_a_page_nor_the_end_is_delivered_once_the_lease_is_known_to_be_lost() {
+    for user_records in [1, 25_000] {
+        let mut fleet = Fleet::new(1);
+        put_aggregate(&fleet, &vec!["key"; user_records], b"");
+        fleet.split(&shard_id(0));
+        let (batches, calls) = (Arc::new(AtomicUsize::new(0)), Arc::new(Mutex::new(Vec::new())));
+        let (leases, count, log) = (Arc::clone(&fleet.leases), Arc::clone(&batches), Arc::clone(&calls));
+        let factory = move |_: &ShardKey| Scripted {
+            process: Robbed { leases: Arc::clone(&leases), batches: Arc::clone(&count) },
+            calls: Arc::clone(&log),
+        };
+        fleet.start_with("a", fleet.settings("a"), fleet.ports(), factory);
+        fleet.until("it knows", || calls.lock().unwrap().contains(&"lease_lost".to_owned())).await;
+        assert_eq!(batches.load(Ordering::Relaxed), 1);
+        assert_eq!(*calls.lock().unwrap(), ["initialize TRIM_HORIZON", "lease_lost"]);
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -149,8 +208,8 @@ struct PanicsOnce<P> {
 }
 
 impl<P: kcl_core::processor::ProcessorFactory> kcl_core::processor::ProcessorFactory for PanicsOnce<P> {
-    fn create(&self, shard: &ShardKey) -> kcl_core::processor::Processor {
+    fn create(&self, start: &kcl_core::processor::ShardStart) -> kcl_core::processor::Processor {
         assert!(self.panics.fetch_add(1, Ordering::Relaxed) > 0, "the first processor cannot be made");
-        self.recorder.create(shard)
+        self.recorder.create(start)
     }
 }

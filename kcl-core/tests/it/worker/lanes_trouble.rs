@@ -9,6 +9,7 @@ use kcl_core::lease::LeaseChange;
 use kcl_core::model::{Checkpoint, Record};
 use kcl_core::processor::{CallDeadlines, FailurePolicy, WhenExhausted, for_each_record};
 use kcl_core::testing::{Fault, LeaseCall};
+use kcl_core::worker::ShardOutcome;
 use tokio::time::{Instant, sleep};
 
 use super::fleet::{Fleet, faulty_leases, secs, shard_id};
@@ -188,6 +189,22 @@ async fn calls_end_when_the_lease_is_lost_or_the_grace_of_a_shutdown_is_over() {
         assert_eq!(script.running(), 0);
         assert!(began.elapsed() < secs(10), "{:?}", began.elapsed());
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_tells_of_calls_that_were_dropped_for_a_move_that_had_begun_before() {
+    let mut fleet = Fleet::new(2);
+    fleet.put(100);
+    let script = Script::new(&fleet, |_| Does::Hangs);
+    let settings = WorkerSettings { hand_over_timeout: secs(60), ..fleet.settings("a") };
+    fleet.start_with("a", settings, fleet.ports(), script.lanes(8));
+    fleet.until("both shards hang", || script.running() == 16).await;
+    fleet.start_with("b", fleet.settings("b"), fleet.ports(), script.lanes(8));
+    fleet.until("one is asked for", || fleet.count_events("b: LeaseRequested") == 1).await;
+    sleep(secs(10)).await;
+    let report = fleet.begin_stop("a").await;
+    assert_eq!(fleet.count_events("a: LeaseHandedOver"), 1);
+    assert_eq!(report.shards.into_values().collect::<Vec<_>>(), [ShardOutcome::Forced, ShardOutcome::Forced]);
 }
 
 #[tokio::test(start_paused = true)]

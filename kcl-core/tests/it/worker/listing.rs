@@ -8,7 +8,8 @@ use async_trait::async_trait;
 use kcl_core::WorkerSettings;
 use kcl_core::model::{InitialPosition, Record, ShardKey};
 use kcl_core::processor::{
-    Checkpointer, Processor, ProcessorError, ProcessorFactory, RecordBatch, RecordProcessor, for_each_record,
+    Checkpointer, Processor, ProcessorError, ProcessorFactory, RecordBatch, RecordProcessor, ShardStart,
+    for_each_record,
 };
 use kcl_core::testing::{DeliveryOracle, Fault, KinesisCall};
 use kcl_core::worker::Ports;
@@ -98,14 +99,14 @@ struct Gated {
 }
 
 impl ProcessorFactory for Gate {
-    fn create(&self, _: &ShardKey) -> Processor {
+    fn create(&self, _: &ShardStart) -> Processor {
         Gated { oracle: Arc::clone(&self.oracle) }.into()
     }
 }
 
 #[async_trait]
 impl RecordProcessor for Gated {
-    async fn initialize(&mut self, start: &kcl_core::processor::ShardStart) -> Result<(), ProcessorError> {
+    async fn initialize(&mut self, start: &ShardStart) -> Result<(), ProcessorError> {
         if start.shard.shard_id == shard_id(0) {
             sleep(secs(2)).await;
         }

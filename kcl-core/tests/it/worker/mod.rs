@@ -1,6 +1,7 @@
 //! Whole workers on the in-memory backend, under paused time: what users are promised, one file for each topic.
 
 mod aggregates;
+mod blocked_day;
 mod busy_shares;
 mod checkpointing;
 mod commit_interval;
@@ -24,6 +25,7 @@ mod late_listing;
 mod late_requests;
 mod lease_cost;
 mod listing;
+mod malformed;
 mod moved_positions;
 mod namesakes;
 mod ownership;
@@ -36,6 +38,7 @@ mod reading;
 mod reasons;
 mod requests;
 mod resharding;
+mod shard_starts;
 mod sharing;
 mod shown;
 mod shutdown;

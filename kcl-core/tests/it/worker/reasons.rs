@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use kcl_core::lease::LeaseChange;
 use kcl_core::model::{Record, ShardKey};
 use kcl_core::processor::{
-    Checkpointer, Processor, ProcessorError, ProcessorFactory, RecordBatch, for_each_record,
+    Checkpointer, Processor, ProcessorError, ProcessorFactory, RecordBatch, ShardStart, for_each_record,
 };
 use kcl_core::testing::Fault;
 use kcl_core::worker::Ports;
@@ -109,7 +109,7 @@ async fn a_shard_whose_consumer_panicked_is_given_back() {
 struct Panics;
 
 impl ProcessorFactory for Panics {
-    fn create(&self, _: &ShardKey) -> Processor {
+    fn create(&self, _: &ShardStart) -> Processor {
         panic!("never")
     }
 }

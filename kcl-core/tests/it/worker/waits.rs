@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use kcl_core::lease::{Consistency, HandOverRequest, Lease, LeaseChange, RequestForm};
 use kcl_core::model::{Checkpoint, ShardKey};
-use kcl_core::processor::{Processor, ProcessorFactory};
+use kcl_core::processor::{Processor, ProcessorFactory, ShardStart};
 use kcl_core::testing::{Fault, LeaseCall};
 use kcl_core::{ErrorKind, WorkerSettings};
 use tokio::time::{Instant, sleep};
@@ -69,9 +69,9 @@ async fn children_that_have_waited_for_long_are_not_reported_as_unclaimed() {
 struct Poisoned<P>(P);
 
 impl<P: ProcessorFactory> ProcessorFactory for Poisoned<P> {
-    fn create(&self, shard: &ShardKey) -> Processor {
-        assert!(shard.shard_id != shard_id(0), "this shard cannot be processed");
-        self.0.create(shard)
+    fn create(&self, start: &ShardStart) -> Processor {
+        assert!(start.shard.shard_id != shard_id(0), "this shard cannot be processed");
+        self.0.create(start)
     }
 }
 

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use kcl_core::aggregation::OutsideRange;
+use kcl_core::aggregation::{MalformedAggregates, OutsideRange};
 use kcl_core::stream::GET_RECORDS_MAX;
 
 use super::{Group, MILLIS_MAX};
@@ -39,7 +39,20 @@ static OUTSIDE_RANGE: [Choice; 3] = [
     },
 ];
 
-static KEYS: [Key; 10] = [
+static MALFORMED_AGGREGATES: [Choice; 2] = [
+    Choice {
+        word: "deliver",
+        doc: "they are delivered as they came",
+        set: |config| config.worker.malformed_aggregates = MalformedAggregates::Deliver,
+    },
+    Choice {
+        word: "fail",
+        doc: "the failure policy has them as if the processor had failed on them",
+        set: |config| config.worker.malformed_aggregates = MalformedAggregates::Fail,
+    },
+];
+
+static KEYS: [Key; 11] = [
     Key::new(
         "idle_time_between_reads_ms",
         Kind::Whole {
@@ -127,6 +140,12 @@ static KEYS: [Key; 10] = [
         Kind::Choice(&OUTSIDE_RANGE),
         Preset::Value("deliver"),
         "What becomes of user records whose hash key is outside the range of the shard that their aggregate was read from.",
+    ),
+    Key::new(
+        "malformed_aggregates",
+        Kind::Choice(&MALFORMED_AGGREGATES),
+        Preset::Value("deliver"),
+        "What becomes of records that begin as an aggregate and cannot be taken apart.",
     ),
     Key::new(
         "fetch_bytes_max",

@@ -27,6 +27,8 @@ struct Run {
     /// It says which record failed.
     blames: bool,
     bad: BTreeSet<usize>,
+    /// Those of which every try fails, and which no other record may be tried with.
+    alone: BTreeSet<usize>,
     /// The first calls that fail whatever they are given.
     outage: usize,
     calls: usize,
@@ -37,12 +39,13 @@ struct Run {
 impl Run {
     fn new(policy: FailurePolicy, blames: bool, bad: &[usize]) -> Self {
         let bad = bad.iter().copied().collect();
-        Self { policy, blames, bad, outage: 0, calls: 0, taken: Vec::new(), given_up: Vec::new() }
+        let (taken, given_up) = (Vec::new(), Vec::new());
+        Self { policy, blames, bad, alone: BTreeSet::new(), outage: 0, calls: 0, taken, given_up }
     }
 
     /// Tries a batch until all of it is done.
     fn finish(mut self, records: usize) -> Self {
-        let mut attempts = Attempts::new(records);
+        let mut attempts = Attempts::with_alone(records, self.alone.iter().copied());
         let calls_max = 100 * (records + 1);
         while let Some(next) = attempts.next() {
             let now = arrival(records + self.calls);
@@ -53,7 +56,10 @@ impl Run {
             }
             self.calls += 1;
             assert!(self.calls < calls_max, "no end in {attempts:?}");
-            if self.calls <= self.outage {
+            let is_alone = self.alone.contains(&next.start);
+            assert_eq!(self.alone.range(next.clone()).count(), usize::from(is_alone), "{next:?}");
+            assert!(!is_alone || next.len() == 1, "{next:?}");
+            if self.calls <= self.outage || is_alone {
                 attempts.fail(None, &self.policy);
                 continue;
             }
@@ -127,31 +133,44 @@ fn a_record_that_ages_between_its_tries_is_given_up_alone() {
     assert_eq!((run.given_up(), run.taken.as_slice()), (vec![0], &[1][..]));
 }
 
+#[test]
+fn a_record_that_is_tried_alone_fails_alone_and_so_do_the_others() {
+    let alone = BTreeSet::from([0, 3, 4, 6]);
+    let run = Run { alone, ..Run::new(policy(Some(2), false), false, &[2]) }.finish(7);
+    assert_eq!((run.taken.as_slice(), run.given_up()), (&[5][..], vec![0, 1, 2, 3, 4, 6]));
+    assert_eq!(run.calls, 3 + 3 + 3 + 3 + 1 + 3);
+}
+
 proptest! {
     /// F1, F2, F3.
     #[test]
     fn each_record_is_taken_or_given_up_once_and_in_order(
         records in 0_usize..40,
         bad in btree_set(0_usize..40, 0..6),
+        alone in btree_set(0_usize..40, 0..6),
         retries in 0_u32..4,
         bisects: bool,
         blames: bool,
         outage in 0_usize..3,
     ) {
         let bad: Vec<usize> = bad.into_iter().filter(|index| *index < records).collect();
-        let run = Run { outage, ..Run::new(policy(Some(retries), bisects), blames, &bad) }.finish(records);
+        let alone: BTreeSet<usize> = alone.into_iter().filter(|index| *index < records).collect();
+        let never: BTreeSet<usize> = bad.iter().chain(&alone).copied().collect();
+        let run = Run { alone, outage, ..Run::new(policy(Some(retries), bisects), blames, &bad) };
+        let run = run.finish(records);
         prop_assert!(run.taken.is_sorted_by(|a, b| a < b) && run.given_up().is_sorted_by(|a, b| a < b));
         let mut all = [run.taken.clone(), run.given_up()].concat();
         all.sort_unstable();
         prop_assert_eq!(all, (0..records).collect::<Vec<_>>());
-        prop_assert!(run.taken.iter().all(|index| !bad.contains(index)));
+        prop_assert!(run.taken.iter().all(|index| !never.contains(index)));
         if (bisects || blames) && outage == 0 {
-            prop_assert_eq!(run.given_up(), bad.clone());
-            let tries = (retries as usize + 1) * bad.len();
+            prop_assert_eq!(run.given_up(), never.iter().copied().collect::<Vec<_>>());
+            let tries = (retries as usize + 1) * never.len();
             prop_assert!(run.calls <= tries + 2 * records + 1, "{} calls", run.calls);
         }
         if retries as usize >= outage && bad.is_empty() {
-            prop_assert!(run.given_up.is_empty(), "an outage that passes costs nothing");
+            let given_up = BTreeSet::from_iter(run.given_up());
+            prop_assert_eq!(given_up, never, "an outage that passes costs nothing");
         }
     }
 }

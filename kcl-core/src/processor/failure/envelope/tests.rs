@@ -3,6 +3,8 @@ use proptest::prelude::*;
 
 use super::*;
 
+const ARN: &str = "arn:aws:kinesis:eu-west-1:123456789012:stream/orders";
+
 fn batch() -> FailedBatch {
     let record = |sub_sequence_number, key: &str, data: &'static [u8]| Record {
         position: RecordPosition { sequence_number: "49590".parse().unwrap(), sub_sequence_number },
@@ -13,6 +15,7 @@ fn batch() -> FailedBatch {
     };
     FailedBatch {
         shard: ShardKey::new(StreamId::named("orders").unwrap(), ShardId::new("shardId-000000000002")),
+        stream_arn: Some(ARN.parse().unwrap()),
         worker: WorkerId::new("host-1").unwrap(),
         fencing_token: 41,
         records: vec![record(0, "a \"b\"", b"\xff\x00"), record(3, "c", b"")],
@@ -33,7 +36,8 @@ fn the_form_is_that_of_lambda_and_what_it_lacks() {
         r#""responseContext":{"functionError":"Unhandled"},"version":"1.0","timestamp":"2023-11-14T22:13:29.999Z","#,
         r#""KinesisBatchInfo":{"shardId":"shardId-000000000002","startSequenceNumber":"49590","#,
         r#""endSequenceNumber":"49590","approximateArrivalOfFirstRecord":"2023-11-14T22:13:20.120Z","#,
-        r#""approximateArrivalOfLastRecord":"2023-11-14T22:13:20.120Z","batchSize":2,"streamName":"orders"},"#,
+        r#""approximateArrivalOfLastRecord":"2023-11-14T22:13:20.120Z","batchSize":2,"#,
+        r#""streamArn":"arn:aws:kinesis:eu-west-1:123456789012:stream/orders","streamName":"orders"},"#,
         r#""worker":"host-1","fencingToken":41,"errorMessage":"no\nroom","#,
         r#""firstFailureAt":"2023-11-14T22:13:21.000Z","idempotencyKey":"KEY","records":["#,
         r#"{"sequenceNumber":"49590","subSequenceNumber":0,"partitionKey":"a \"b\"","#,
@@ -48,6 +52,7 @@ fn the_form_is_that_of_lambda_and_what_it_lacks() {
 #[test]
 fn what_is_not_known_is_absent() {
     let never_called = FailedBatch {
+        stream_arn: None,
         condition: FailureCondition::RecordAgeExceeded,
         attempts: 0,
         error: None,
@@ -55,7 +60,9 @@ fn what_is_not_known_is_absent() {
         ..batch()
     };
     let json = never_called.to_json().unwrap();
-    for field in ["responseContext", "errorMessage", "firstFailureAt", "streamIdentifier", "null"] {
+    for field in
+        ["responseContext", "errorMessage", "firstFailureAt", "streamIdentifier", "streamArn", "null"]
+    {
         assert!(!json.contains(field), "{field} in {json}");
     }
     assert_eq!(FailedBatch::from_json(json.as_bytes()).unwrap(), never_called);
@@ -65,6 +72,7 @@ fn what_is_not_known_is_absent() {
 fn the_key_tells_the_records_and_nothing_else() {
     let key = batch().idempotency_key();
     let later = FailedBatch {
+        stream_arn: None,
         worker: WorkerId::new("host-2").unwrap(),
         fencing_token: 42,
         condition: FailureCondition::RecordAgeExceeded,
@@ -128,6 +136,7 @@ fn what_is_wrong_is_said() {
         (r#","data":"/wA=""#, "", "`data`"),
         (r#""sequenceNumber":"49590""#, r#""sequenceNumber":"x""#, "'x'"),
         (r#""streamName":"orders""#, r#""streamName":"a b""#, "'a b'"),
+        (r#":stream/orders""#, r#"""#, "is not the ARN of a stream"),
         (r#""worker":"host-1""#, r#""worker":"""#, "worker id is empty"),
         (r#""timestamp":"2023"#, r#""timestamp":"soon"#, "soon"),
         (r#""records""#, r#""payload""#, "`records`"),
@@ -162,11 +171,13 @@ fn any_batch() -> impl Strategy<Value = FailedBatch> {
         Just(FailureCondition::RetryAttemptsExhausted),
         Just(FailureCondition::RecordAgeExceeded)
     ];
-    let end = (condition, any::<u32>(), option::of(any::<String>()), option::of(any_time()), any_time());
+    let arn = option::of(Just(ARN.parse().unwrap()));
+    let end = (arn, condition, any::<u32>(), option::of(any::<String>()), option::of(any_time()), any_time());
     (stream, ".+", any::<u64>(), records, end).prop_map(|(stream, worker, fencing_token, records, end)| {
-        let (condition, attempts, error, first_failed_at, given_up_at) = end;
+        let (stream_arn, condition, attempts, error, first_failed_at, given_up_at) = end;
         FailedBatch {
             shard: ShardKey::new(stream, ShardId::new("shardId-000000000002")),
+            stream_arn,
             worker: WorkerId::new(worker).unwrap(),
             fencing_token,
             records,

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Timestamp, WorkerId};
 
-/// How often a file is opened that is moved away before it is locked. Nobody moves files that often.
+/// How often a file is opened that is moved away, or filled by another process, before it is locked. Nobody does that so
+/// often.
 const OPENINGS_MAX: usize = 10;
 
 /// The most characters of a worker's name in the name of a file: with the rest of it less than the 255 that file systems
@@ -38,11 +39,13 @@ impl Series {
         create_directory(&self.directory).map_err(|error| failed(&self.directory, &error))?;
         for _ in 0..OPENINGS_MAX {
             let path = self.choose(line.len(), now).map_err(|error| failed(&self.directory, &error))?;
-            if append_to(&path, line).map_err(|error| failed(&path, &error))? {
+            let appended = append_to(&path, line, self.file_bytes_max);
+            if appended.map_err(|error| failed(&path, &error))? {
                 return sync_directory(&self.directory).map_err(|error| failed(&self.directory, &error));
             }
         }
-        let moved = io::Error::other(format!("its files were moved away {OPENINGS_MAX} times in a row"));
+        let moved =
+            io::Error::other(format!("its files were moved away or filled {OPENINGS_MAX} times in a row"));
         Err(failed(&self.directory, &moved))
     }
 
@@ -61,8 +64,8 @@ impl Series {
             Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
             Err(error) => return Err(error),
         };
-        let full = used > 0 && used.saturating_add(length as u64) > self.file_bytes_max;
-        Ok(if full { self.path(number.max(newest.saturating_add(1))) } else { path })
+        let is_full = !has_room(used, length, self.file_bytes_max);
+        Ok(if is_full { self.path(number.max(newest.saturating_add(1))) } else { path })
     }
 
     fn newest(&self) -> io::Result<Option<u64>> {
@@ -99,8 +102,14 @@ impl Series {
     }
 }
 
-/// Appends on a line of its own, and returns once it is on the disk; or returns false if the file is no longer there.
-fn append_to(path: &Path, line: &[u8]) -> io::Result<bool> {
+/// True if a line of `length` bytes goes into a file that has `used`.
+fn has_room(used: u64, length: usize, file_bytes_max: u64) -> bool {
+    used == 0 || used.saturating_add(length as u64) <= file_bytes_max
+}
+
+/// Appends on a line of its own, and returns once it is on the disk; or returns false if the file is no longer there, or has
+/// no room any more.
+fn append_to(path: &Path, line: &[u8], file_bytes_max: u64) -> io::Result<bool> {
     let mut file = open(path)?;
     match file.try_lock() {
         Ok(()) => {}
@@ -114,6 +123,10 @@ fn append_to(path: &Path, line: &[u8]) -> io::Result<bool> {
         return Ok(false);
     }
     let before = file.metadata()?.len();
+    // Another process may have filled it since it was chosen.
+    if !has_room(before, line.len(), file_bytes_max) {
+        return Ok(false);
+    }
     let written = write_line(&mut file, before, line);
     if written.is_err() {
         // What there is of it goes again if it can, so that it fills no disk. If it stays, the next line begins anew.
@@ -182,6 +195,21 @@ fn sync_directory(directory: &Path) -> io::Result<()> {
 #[cfg(all(test, unix))]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_that_another_filled_since_it_was_chosen_is_left_alone() {
+        let directory = std::env::temp_dir().join(format!("kcl-append-{}-filled", std::process::id()));
+        let series = Series::new(directory.clone(), &WorkerId::new("a").unwrap(), 4);
+        let now = Timestamp::from_millis(1);
+        series.append(b"1\n", now).unwrap();
+        let chosen = series.choose(2, now).unwrap();
+        series.append(b"2\n", now).unwrap();
+        assert!(!append_to(&chosen, b"3\n", 4).unwrap());
+        series.append(b"3\n", now).unwrap();
+        let text = |number| fs::read_to_string(series.path(number)).unwrap();
+        assert_eq!([text(1), text(2)], ["1\n2\n", "3\n"]);
+        fs::remove_dir_all(directory).unwrap();
+    }
 
     #[test]
     fn a_file_that_was_moved_or_replaced_is_not_at_its_path() {

@@ -73,6 +73,7 @@ fn record(number: usize) -> Record {
 fn batch(number: usize) -> FailedBatch {
     FailedBatch {
         shard: ShardKey::new(StreamId::named("orders").unwrap(), ShardId::new("shardId-000000000002")),
+        stream_arn: None,
         worker: WorkerId::new("host/1.example").unwrap(),
         fencing_token: 1,
         records: vec![record(number)],
@@ -203,6 +204,32 @@ async fn batches_that_are_sent_at_once_are_all_there() {
     assert_eq!(batches, (0..SENDERS).map(batch).collect::<Vec<_>>());
 }
 
+/// Two workers of one name, in two processes as far as locks can tell: each has a turn of its own. One of them does not wait
+/// for the lock of the other, so it comes again, as the framework does.
+#[tokio::test(flavor = "multi_thread")]
+async fn two_that_do_not_know_of_each_other_write_and_rotate_without_a_line_torn_or_lost() {
+    const EACH: usize = 60;
+    let line = batch(10).to_json().unwrap().len() as u64 + 1;
+    let place = Place::new("two-handles");
+    let writers = [10, 10 + EACH].map(|first| {
+        let destination = place.destination().with_file_bytes_max(3 * line);
+        tokio::spawn(async move {
+            for number in first..first + EACH {
+                while let Err(error) = destination.send(&batch(number)).await {
+                    assert!(error.to_string().contains("holds its lock"), "{error}");
+                    tokio::task::yield_now().await;
+                }
+            }
+        })
+    });
+    join_all(writers).await.into_iter().for_each(|writer| writer.unwrap());
+    let sizes: Vec<u64> = place.names().iter().map(|name| place.text(name).len() as u64).collect();
+    assert!(sizes.iter().all(|bytes| *bytes <= 3 * line), "{sizes:?}");
+    let mut batches = place.batches();
+    batches.sort_by(|one, other| one.records[0].position.cmp(&other.records[0].position));
+    assert_eq!(batches, (10..10 + 2 * EACH).map(batch).collect::<Vec<_>>());
+}
+
 #[tokio::test]
 async fn a_send_that_is_dropped_leaves_whole_lines() {
     let place = Place::new("dropped");
@@ -225,14 +252,15 @@ async fn what_cannot_be_written_is_refused_by_name() {
     assert!(error.to_string().contains(&file.display().to_string()), "{error}");
 }
 
-/// Takes nothing.
+/// Takes records up to number 1.
 #[derive(Debug)]
 struct Small;
 
 #[async_trait]
 impl OnFailureDestination for Small {
-    async fn send(&self, _: &FailedBatch) -> Result<Sent> {
-        Ok(Sent::TooLarge { limit_bytes: 7 })
+    async fn send(&self, batch: &FailedBatch) -> Result<Sent> {
+        let fits = batch.records.iter().all(|of| of.position <= record(1).position);
+        Ok(if fits { Sent::Taken } else { Sent::TooLarge { limit_bytes: 7 } })
     }
 }
 
@@ -242,7 +270,8 @@ async fn only_single_records_that_are_too_large_spill() {
     let spilling = SpillToFile::new(Small, place.destination());
     let several = FailedBatch { records: vec![record(1), record(2)], ..batch(1) };
     assert_eq!(spilling.send(&several).await.unwrap(), Sent::TooLarge { limit_bytes: 7 });
-    assert!(!place.directory().exists());
     assert_eq!(spilling.send(&batch(1)).await.unwrap(), Sent::Taken);
-    assert_eq!(place.batches(), [batch(1)]);
+    assert!(!place.directory().exists(), "what fits does not go to the file");
+    assert_eq!(spilling.send(&batch(2)).await.unwrap(), Sent::Taken);
+    assert_eq!(place.batches(), [batch(2)]);
 }

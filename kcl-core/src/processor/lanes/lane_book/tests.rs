@@ -37,7 +37,13 @@ struct Pair {
 
 impl Pair {
     fn new(limits: LaneLimits, shard: Vec<(u8, usize)>) -> Self {
-        Self { book: LaneBook::new(limits), limits, shard, admitted: Vec::new(), started_end: 0 }
+        Self {
+            book: LaneBook::new(limits, Planted::default()),
+            limits,
+            shard,
+            admitted: Vec::new(),
+            started_end: 0,
+        }
     }
 
     fn take(&mut self, step: Step) {
@@ -227,7 +233,7 @@ fn limits(concurrency: usize, records_max: usize) -> LaneLimits {
 
 #[test]
 fn a_failing_key_holds_its_lane_alone_until_the_window_is_full() {
-    let mut book = LaneBook::new(limits(2, 100));
+    let mut book = LaneBook::new(limits(2, 100), Planted::default());
     let stuck = book.admit(record(0, 0, 1));
     assert_eq!(book.start().map(|(ticket, _)| ticket), Some(stuck));
     book.pause(stuck);
@@ -255,7 +261,8 @@ fn a_failing_key_holds_its_lane_alone_until_the_window_is_full() {
 
 #[test]
 fn a_record_larger_than_the_window_is_taken_alone() {
-    let mut book = LaneBook::new(LaneLimits { concurrency: 4, records_max: 10, bytes_max: 100 });
+    let mut book =
+        LaneBook::new(LaneLimits { concurrency: 4, records_max: 10, bytes_max: 100 }, Planted::default());
     assert!(book.has_room_for(&record(0, 0, 1_000)));
     book.admit(record(0, 0, 1_000));
     assert!(!book.has_room_for(&record(1, 1, 0)));

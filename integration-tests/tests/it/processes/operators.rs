@@ -1,0 +1,91 @@
+//! An operator's commands, typed beside a worker that is running.
+
+use serde_json::Value;
+use tokio::process::Command;
+use tokio::time::timeout;
+
+use super::worker_process::WorkerProcess;
+use crate::backend::{WAIT_MAX, unique_name};
+use crate::fleet::Fleet;
+
+/// The status of the command, and its two outputs.
+async fn typed(fleet: &Fleet, words: &[&str], application: &str) -> (Option<i32>, String, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_kcl-worker-under-test"));
+    command.envs(fleet.backend.environment()).args(words);
+    command.args(["--stream", fleet.stream.name(), "--application", application]);
+    let output = timeout(WAIT_MAX, command.output()).await.unwrap().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+async fn succeeds(fleet: &Fleet, words: &[&str]) -> String {
+    let (status, out, log) = typed(fleet, words, fleet.stream.name()).await;
+    assert_eq!(status, Some(0), "{words:?}: {out} {log}");
+    out
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn leases_are_listed_explained_and_released() {
+    let fleet = Fleet::new(2).await;
+    let worker = WorkerProcess::start(&fleet, "ada", &["--failover-time-ms", "2000"]);
+    fleet.until_shares(&[("ada", 2)]).await;
+    fleet.put(50).await;
+    fleet.drain().await;
+    let shard = fleet.rows().await[0].shard.shard_id.to_string();
+
+    let table = succeeds(&fleet, &["leases", "list"]).await;
+    assert!(table.starts_with("SHARD") && table.ends_with("2 rows: 2 owned, 0 finished\n"), "{table}");
+    let lines = succeeds(&fleet, &["leases", "list", "--json"]).await;
+    let rows: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(rows.len() == 2 && rows.iter().all(|row| row["owner"] == "ada"), "{rows:?}");
+
+    let reason = succeeds(&fleet, &["leases", "explain", &shard, "--watch-ms", "3000"]).await;
+    assert!(reason.contains("ada processes") && reason.contains("nothing follows in the stream"), "{reason}");
+    let unknown = succeeds(&fleet, &["leases", "explain", "shardId-9", "--json"]).await;
+    assert_eq!(serde_json::from_str::<Value>(&unknown).unwrap()["diagnosis"], "unknown");
+
+    let token = fleet.rows().await[0].counter;
+    succeeds(&fleet, &["leases", "release", &shard, "--apply"]).await;
+    fleet.until_shares(&[("ada", 2)]).await;
+    assert!(fleet.rows().await[0].counter > token);
+    fleet.put(50).await;
+    fleet.drain().await;
+    worker.terminate().await;
+    assert_eq!(fleet.assert_good(), 0, "a release repeats nothing");
+
+    let reason = succeeds(&fleet, &["leases", "explain", &shard]).await;
+    assert!(reason.contains("nobody owns it") && reason.contains("no worker runs"), "{reason}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rewind_brings_every_record_again() {
+    let fleet = Fleet::new(2).await;
+    let worker = WorkerProcess::start(&fleet, "ada", &[]);
+    fleet.put(50).await;
+    fleet.drain().await;
+    let plan = succeeds(&fleet, &["checkpoint", "rewind", "--all", "--to", "trim-horizon"]).await;
+    assert!(
+        plan.contains("ada is asked for it") && plan.contains("nothing is written without --apply"),
+        "{plan}"
+    );
+    succeeds(&fleet, &["checkpoint", "rewind", "--all", "--to", "trim-horizon", "--apply"]).await;
+    fleet.put(1).await;
+    fleet.drain().await;
+    let ended = worker.terminate().await;
+    assert!(ended.status.success(), "{ended:?}");
+    assert_eq!(fleet.oracle.verdict().duplicates, 50);
+}
+
+#[tokio::test]
+async fn a_table_is_checked_and_made() {
+    let fleet = Fleet::new(1).await;
+    let application = unique_name("billing");
+    let (status, out, log) = typed(&fleet, &["table", "check"], &application).await;
+    assert_eq!((status, out.as_str()), (Some(1), ""), "{log}");
+    assert!(log.contains(&format!("there is no lease table '{application}'")), "{log}");
+    let (status, out, log) = typed(&fleet, &["table", "create"], &application).await;
+    assert_eq!(status, Some(0), "{out} {log}");
+    let (status, out, log) = typed(&fleet, &["table", "check"], &application).await;
+    assert_eq!(status, Some(0), "{out} {log}");
+    assert!(out.contains("all its 0 rows can be read"), "{out}");
+}

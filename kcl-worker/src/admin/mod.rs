@@ -1,0 +1,61 @@
+//! Commands for operators: on the lease table, beside workers that are running, and on what is in the stream.
+//!
+//! A command that would write shows what it would do, and does it only when told to (`--apply`). Every write is one of the
+//! table's protocol ([`kcl_core::lease`]), made under its conditions, so that no worker can tell an operator from another
+//! worker. An owner is asked for its lease; it is taken from one only when told to (`--take`).
+
+mod diagnosis;
+mod explain;
+mod hand_over;
+mod list;
+mod locate;
+mod release;
+mod rewind;
+mod rewind_plan;
+mod table;
+mod target;
+
+use std::io::{self, Write, stdout};
+
+use crate::Failure;
+use crate::cli::{CheckpointCommand, LeasesCommand, TableCommand};
+use target::Target;
+
+/// `kcl-worker leases`.
+pub(crate) async fn leases(command: &LeasesCommand) -> Result<(), Failure> {
+    match command {
+        LeasesCommand::List(args) => list::list(&Target::new(&args.target).await?, args).await,
+        LeasesCommand::Explain(args) => explain::explain(&Target::new(&args.target).await?, args).await,
+        LeasesCommand::Release(args) => release::release(&Target::new(&args.target).await?, args).await,
+    }
+}
+
+/// `kcl-worker checkpoint`.
+pub(crate) async fn checkpoint(command: &CheckpointCommand) -> Result<(), Failure> {
+    match command {
+        CheckpointCommand::Rewind(args) => rewind::rewind(&Target::new(&args.target).await?, args).await,
+    }
+}
+
+/// `kcl-worker table`.
+pub(crate) async fn table(command: &TableCommand) -> Result<(), Failure> {
+    match command {
+        TableCommand::Create(target) => table::create(&Target::new(target).await?).await,
+        TableCommand::Check(target) => table::check(&Target::new(target).await?).await,
+        TableCommand::Policy(args) => table::policy(args),
+    }
+}
+
+/// Prints to standard output. A reader that has seen enough, as `head` has, is no failure.
+fn print(text: &str) -> Result<(), Failure> {
+    let mut out = stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Failure::runtime(format!("cannot write to standard output: {error}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,66 @@
+use aws_config::{BehaviorVersion, Region};
+use kcl_core::lease::{Consistency, Lease};
+use kcl_core::model::{Shard, ShardId, ShardKey, StreamId};
+use kcl_core::stream::list_all_shards;
+use kcl_core::worker::Ports;
+use kcl_core::{Error, ErrorKind, aws};
+
+use crate::Failure;
+use crate::cli::TargetArgs;
+
+/// The stream and the lease table that a command is about.
+pub(super) struct Target {
+    pub(super) stream: StreamId,
+    pub(super) table: String,
+    pub(super) ports: Ports,
+}
+
+impl Target {
+    pub(super) async fn new(args: &TargetArgs) -> Result<Self, Failure> {
+        let stream = StreamId::named(&args.stream).map_err(Failure::usage)?;
+        let table = args.table.as_ref().unwrap_or(&args.application).clone();
+        let mut loader = aws_config::defaults(BehaviorVersion::latest());
+        if let Some(region) = &args.region {
+            loader = loader.region(Region::new(region.clone()));
+        }
+        if let Some(url) = &args.endpoint_url {
+            loader = loader.endpoint_url(url);
+        }
+        let ports = aws::ports(&loader.load().await, &stream, &table);
+        Ok(Self { stream, table, ports })
+    }
+
+    /// The shard of this name. Its name must not be mistaken: the error says which there are.
+    pub(super) fn shard(&self, name: &str) -> ShardKey {
+        ShardKey::new(self.stream.clone(), ShardId::new(name))
+    }
+
+    /// Every row, as new as can be, by the names of their shards.
+    pub(super) async fn rows(&self) -> Result<Vec<Lease>, Failure> {
+        let listed = self.ports.leases.list(Consistency::Strong).await;
+        let mut rows = listed.map_err(|error| self.failure(&error))?;
+        rows.sort_by(|a, b| a.shard.cmp(&b.shard));
+        Ok(rows)
+    }
+
+    /// The row of a shard, if there is one.
+    pub(super) async fn row(&self, shard: &ShardKey) -> Result<Option<Lease>, Failure> {
+        self.ports.leases.get(shard).await.map_err(|error| self.failure(&error))
+    }
+
+    /// Every shard that the stream lists.
+    pub(super) async fn shards(&self) -> Result<Vec<Shard>, Failure> {
+        list_all_shards(&*self.ports.kinesis, &self.stream).await.map_err(Failure::runtime)
+    }
+
+    /// What an error of the table means to a person.
+    pub(super) fn failure(&self, error: &Error) -> Failure {
+        if error.kind() == ErrorKind::NotFound {
+            let table = &self.table;
+            return Failure::runtime(format!(
+                "there is no lease table '{table}'; --application or --table names another, and `table create` makes one"
+            ));
+        }
+        Failure::runtime(error)
+    }
+}
