@@ -81,12 +81,12 @@ fn fan_out(config: &Config, given: &Given) -> Vec<Problem> {
 
 fn processor(config: &Config, given: &Given) -> Vec<Problem> {
     match config.processor {
-        ProcessorKind::Exec if config.exec_command.is_empty() => {
+        ProcessorKind::Exec if config.exec.command.is_empty() => {
             vec![conflict(given, &["processor", "exec_command"], "exec needs exec_command (--exec-command)")]
         }
         ProcessorKind::Exec => Vec::new(),
         ProcessorKind::Print => {
-            let keys = ["exec_command", "exec_timeout_ms"].into_iter().filter(|key| given.contains_key(key));
+            let keys = given.keys().filter(|key| key.starts_with("exec_"));
             keys.map(|key| conflict(given, &[key], "it needs processor exec (--processor exec)")).collect()
         }
     }

@@ -6,8 +6,8 @@ use kcl_core::WorkerSettings;
 use kcl_core::model::{StreamArn, StreamId, WorkerId};
 use kcl_core::stream::FanOutConsumer;
 
-use super::CredentialSource;
 use super::mask::without_credentials;
+use super::{CredentialSource, ExecConfig};
 
 /// Everything that a worker is told by its file, the environment and the command line.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,10 +36,8 @@ pub struct Config {
     pub dynamodb_credentials: Option<Vec<CredentialSource>>,
     /// What handles the records. A program with a processor of its own does not look at it.
     pub processor: ProcessorKind,
-    /// With [`ProcessorKind::Exec`]: the program that is run for each shard, and its arguments.
-    pub exec_command: Vec<String>,
-    /// How long the program may take for an answer. Default: no limit.
-    pub exec_timeout: Option<Duration>,
+    /// With [`ProcessorKind::Exec`]: the program that is run.
+    pub exec: ExecConfig,
     /// Who commits. Default: the worker, but for programs of [`ProcessorKind::Exec`], which do it themselves.
     pub checkpointing: Option<CheckpointingChoice>,
     /// Where the worker commits: at most once in this time. Default: after each batch.
@@ -133,8 +131,7 @@ impl Config {
             credentials: vec![CredentialSource::Default],
             dynamodb_credentials: None,
             processor: ProcessorKind::Print,
-            exec_command: Vec::new(),
-            exec_timeout: None,
+            exec: ExecConfig::default(),
             checkpointing: None,
             checkpoint_interval: None,
             fan_out: None,

@@ -13,6 +13,7 @@ mod config;
 mod credentials;
 mod documents;
 mod environment;
+mod exec_config;
 mod flags;
 pub(crate) mod forms;
 mod key;
@@ -33,6 +34,7 @@ mod worker_settings;
 
 pub use config::{CheckpointingChoice, Config, EndpointUrl, FailureDestination, LogFormat, ProcessorKind};
 pub use credentials::{AssumedRole, CredentialSource};
+pub use exec_config::ExecConfig;
 pub(crate) use flags::arguments;
 pub(crate) use problem::none_of;
 pub(crate) use resolve::Resolved;

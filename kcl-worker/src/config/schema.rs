@@ -5,6 +5,7 @@ mod failures;
 mod leases;
 mod output;
 mod processing;
+mod processor;
 mod reading;
 mod stream;
 
@@ -33,7 +34,7 @@ impl Schema {
         let groups = vec![
             &stream::GROUP,
             &aws::GROUP,
-            &processing::KIND,
+            &processor::GROUP,
             &processing::GROUP,
             &failures::GROUP,
             &reading::GROUP,
@@ -46,7 +47,7 @@ impl Schema {
     /// The settings of a program with a processor of its own: the same, but for the choice of a processor.
     pub(crate) fn own_processor() -> Self {
         let mut groups = Self::worker().groups;
-        groups.retain(|group| group.title != processing::KIND.title);
+        groups.retain(|group| group.title != processor::GROUP.title);
         Self { groups }
     }
 

@@ -134,7 +134,7 @@ fn what_is_not_said_is_what_the_daemon_takes_it_to_mean() {
     let config = &resolved.config;
     assert_eq!(config.worker.initial_position, InitialPosition::Latest);
     assert_eq!(
-        (config.processor, &config.exec_command[..]),
+        (config.processor, &config.exec.command[..]),
         (ProcessorKind::Exec, &["app.py".to_owned()][..])
     );
     assert_eq!(config.fan_out, Some(FanOutConsumer::Named("counter".to_owned())));
@@ -240,7 +240,7 @@ fn the_samples_of_the_packages_are_accepted() {
     assert!(python.problems.is_empty() && python.missing.is_empty(), "{:?}", python.problems);
     let time = Timestamp::from_millis(1_636_609_142_000);
     assert_eq!(python.config.worker.initial_position, InitialPosition::AtTimestamp(time));
-    assert_eq!(python.config.exec_command, ["sample_kclpy_app.py", "--verbose"]);
+    assert_eq!(python.config.exec.command, ["sample_kclpy_app.py", "--verbose"]);
     assert_eq!(python.config.stream_arn.as_ref().map(StreamArn::stream_name), Some("words"));
     let node = resolved(include_bytes!("node_sample.properties"));
     assert!(node.problems.is_empty() && node.missing.is_empty(), "{:?}", node.problems);

@@ -1,59 +1,13 @@
 use std::time::Duration;
 
 use super::{Group, MILLIS_MAX};
-use crate::config::config::{CheckpointingChoice, ProcessorKind};
+use crate::config::config::CheckpointingChoice;
 use crate::config::key::{Choice, Key, Kind, Preset};
-
-/// What only a program needs that has no processor of its own.
-pub(super) static KIND: Group = Group { title: "Processor", keys: &KIND_KEYS };
 
 pub(super) static GROUP: Group = Group { title: "Processing", keys: &KEYS };
 
 /// Each interval costs a write; a hundred times a second is more than any use.
 const INTERVAL_MS_MIN: u64 = 10;
-
-static KINDS: [Choice; 2] = [
-    Choice {
-        word: "print",
-        doc: "each record is a JSON line on standard output",
-        set: |config| config.processor = ProcessorKind::Print,
-    },
-    Choice {
-        word: "exec",
-        doc: "a child process for each shard, which speaks the MultiLang protocol",
-        set: |config| config.processor = ProcessorKind::Exec,
-    },
-];
-
-static KIND_KEYS: [Key; 3] = [
-    Key::new("processor", Kind::Choice(&KINDS), Preset::Value("print"), "What handles the records."),
-    Key::new(
-        "exec_command",
-        Kind::Words {
-            placeholder: "COMMAND",
-            form: "a program and its arguments",
-            set: |config, words| match words {
-                [] => Err("use a program and its arguments".to_owned()),
-                words => {
-                    config.exec_command = words.to_vec();
-                    Ok(())
-                }
-            },
-        },
-        Preset::Words("none"),
-        "With `processor` exec: the program that is run for each shard, and its arguments. A text is split at spaces; a \
-         list in the file keeps those within an argument.",
-    ),
-    Key::new(
-        "exec_timeout_ms",
-        Kind::Whole {
-            range: 1..=MILLIS_MAX,
-            set: |config, millis| config.exec_timeout = Some(Duration::from_millis(millis)),
-        },
-        Preset::Words("no limit"),
-        "With `processor` exec: how long the program may take for an answer.",
-    ),
-];
 
 static CHECKPOINTING: [Choice; 2] = [
     Choice {
