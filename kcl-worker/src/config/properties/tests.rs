@@ -191,8 +191,9 @@ fn what_has_no_effect_is_reported_with_its_line_and_the_reason() {
             "{warning}"
         );
     }
-    let warnings = good("workerId=a\nWorkerId=b").warnings;
-    assert_eq!(warnings, ["app.properties:4: workerId has no effect: line 5 says something else"]);
+    let resolved = good("workerId=a\nWorkerId=b");
+    assert_eq!(resolved.given["worker_id"].shown(), "b");
+    assert_eq!(resolved.warnings, ["app.properties:4: workerId has no effect: line 5 says something else"]);
 }
 
 #[test]
