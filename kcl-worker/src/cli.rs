@@ -145,7 +145,7 @@ impl Program {
             .subcommand_required(true)
             .arg_required_else_help(true)
             .max_term_width(110)
-            .after_long_help(EXIT_STATUSES)
+            .after_long_help(if self.is_worker { EXIT_STATUSES } else { RUN_STATUSES })
             .subcommand(self.run())
             .subcommand(self.config());
         if self.is_worker {

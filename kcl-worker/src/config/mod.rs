@@ -1,7 +1,7 @@
 //! What the worker is told: one schema, and the sources that are read by it. Flags beat the environment, which beats the
 //! file.
 //!
-//! A setting is one entry of the [schema], with one name in three spellings: `failover_time_ms` in the file,
+//! A setting is one entry of the schema, with one name in three spellings: `failover_time_ms` in the file,
 //! `KCL_FAILOVER_TIME_MS` in the environment, `--failover-time-ms` on the command line. What is wrong is collected, and
 //! told at once. Nothing here talks to AWS or starts anything, and no secret is ever printed.
 
