@@ -194,21 +194,23 @@ fn every_rule_sees_a_planted_violation() {
 
 /// A promise without its test is an opinion.
 #[test]
-fn every_test_that_the_semantics_name_exists() {
-    let semantics = fs::read_to_string(workspace().join("docs/semantics.md")).unwrap();
+fn every_test_that_the_promises_name_exists() {
     let sources = sources();
     let defined: BTreeSet<&str> = sources
         .iter()
         .flat_map(|source| source.text.split("fn ").skip(1))
         .filter_map(|rest| rest.split(['(', '<']).next())
         .collect();
-    let proofs = semantics.split("Test").skip(1).filter_map(|text| text.split("\n\n").next());
-    let mut named = 0;
-    for name in proofs.flat_map(|proof| proof.split('`').skip(1).step_by(2)) {
-        let exists =
-            if name.contains('/') { workspace().join(name).exists() } else { defined.contains(name) };
-        assert!(exists, "docs/semantics.md names `{name}`, which does not exist");
-        named += 1;
+    for page in ["docs/semantics.md", "docs/delivery.md"] {
+        let text = fs::read_to_string(workspace().join(page)).unwrap();
+        let proofs = text.split("Test").skip(1).filter_map(|text| text.split("\n\n").next());
+        let mut named = 0;
+        for name in proofs.flat_map(|proof| proof.split('`').skip(1).step_by(2)) {
+            let exists =
+                if name.contains('/') { workspace().join(name).exists() } else { defined.contains(name) };
+            assert!(exists, "{page} names `{name}`, which does not exist");
+            named += 1;
+        }
+        assert!(named > 30, "{page} names only {named} tests");
     }
-    assert!(named > 30, "only {named} tests are named");
 }

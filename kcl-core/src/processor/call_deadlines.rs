@@ -16,8 +16,9 @@ pub struct CallDeadlines {
     pub report_after: Duration,
     /// The deadline of `initialize`. Default: none.
     pub initialize: Option<Duration>,
-    /// The deadline of `process_records`. Default: none, since a batch may rightly take long, and its lease is renewed
-    /// meanwhile.
+    /// The deadline of `process_records`: of a batch, also where a handler is called for one record after another, and of
+    /// one record where it is called for several at a time. Default: none, since a batch may rightly take long, and its lease
+    /// is renewed meanwhile.
     pub process_records: Option<Duration>,
     /// The deadline of `shard_ended`. Default: none.
     pub shard_ended: Option<Duration>,

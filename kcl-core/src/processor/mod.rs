@@ -1,9 +1,9 @@
 //! What the user writes, and what stands between it and the stream.
 //!
-//! A [`RecordProcessor`] handles one shard, batch after batch; [`for_each_record`] makes one from an async closure,
-//! and [`for_each_shard`] from what is known of a shard when it is taken. A
-//! call that fails or panics is made again with the same records, until the [`FailurePolicy`] says otherwise; nothing
-//! here skips a record that the user has not chosen to skip by name. Nothing here decides who owns a shard.
+//! A [`RecordProcessor`] handles one shard, batch after batch; [`for_each_record`] makes one from an async closure, and
+//! [`for_each_shard`] makes each from what is known of its shard. A call that fails or panics is made again with the same
+//! records, until the [`FailurePolicy`] says otherwise; nothing here skips a record that the user has not chosen to skip by
+//! name. Nothing here decides who owns a shard.
 
 mod call_deadlines;
 mod call_watch;

@@ -9,7 +9,7 @@ use super::{
     Checkpointer, FailedAt, Lanes, OneByOne, Processor, ProcessorError, ProcessorFactory, RecordBatch,
     RecordProcessor, ShardStart,
 };
-use crate::model::Record;
+use crate::model::{Record, RecordPosition};
 
 /// As many records as one read of the service returns.
 const WINDOW_RECORDS: usize = 10_000;
@@ -109,12 +109,33 @@ where
     F: Fn(Record) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = Result<(), ProcessorError>> + Send + 'static,
 {
-    async fn process_records(&mut self, batch: &RecordBatch, _: &Checkpointer) -> Result<(), ProcessorError> {
+    async fn process_records(
+        &mut self,
+        batch: &RecordBatch,
+        checkpointer: &Checkpointer,
+    ) -> Result<(), ProcessorError> {
+        let mut handled = Handled { checkpointer, last: None };
         for record in &batch.records {
             let call = async { (self.handle)(record.clone()).await };
             caught(call).await.map_err(|error| FailedAt::new(&record.position, error))?;
+            handled.last = Some(&record.position);
         }
         Ok(())
+    }
+}
+
+/// What is handled of a batch is processed, also where the call is dropped at its deadline: a batch that takes longer than
+/// that would never be done.
+struct Handled<'a> {
+    checkpointer: &'a Checkpointer,
+    last: Option<&'a RecordPosition>,
+}
+
+impl Drop for Handled<'_> {
+    fn drop(&mut self) {
+        if let Some(last) = self.last {
+            self.checkpointer.pass(last);
+        }
     }
 }
 

@@ -149,7 +149,7 @@ impl Consumers {
             Err(panic) => {
                 let message = format!("the consumer of shard {shard} ended: {panic}");
                 self.rest(&shard, &Error::new(ErrorKind::Refused, message));
-                self.give_back(lease);
+                self.leave(lease, ShardOutcome::without_goodbye);
             }
         }
         Ended::Other
@@ -172,10 +172,15 @@ impl Consumers {
 
     /// Releases a lease that has no consumer.
     pub(super) fn give_back(&mut self, lease: Arc<HeldLease>) {
+        self.leave(lease, |outcome| outcome);
+    }
+
+    fn leave(&mut self, lease: Arc<HeldLease>, told: fn(ShardOutcome) -> ShardOutcome) {
         let (events, seed) = (self.context.events.clone(), self.rng.u64(..));
         let held = Arc::clone(&lease);
-        let task =
-            self.tasks.spawn(async move { (Ending::Released, leave(&held, None, &events, seed).await) });
+        let task = self
+            .tasks
+            .spawn(async move { (Ending::Released, told(leave(&held, None, &events, seed).await)) });
         self.held.insert(lease.shard().clone(), Held { lease, task: task.id() });
     }
 

@@ -133,9 +133,7 @@ impl ShardConsumer {
         self.delivery.stop_calls(BLOCKED_AFTER).await;
         let outcome = match (&ending, self.settle_lease(&events).await) {
             (Ending::ShardEnded, _) => ShardOutcome::Ended,
-            (_, ShardOutcome::Released | ShardOutcome::HandedOver { .. }) if self.has_dropped_calls => {
-                ShardOutcome::Forced
-            }
+            (_, outcome) if self.has_dropped_calls => outcome.without_goodbye(),
             (_, outcome) => outcome,
         };
         (ending, outcome)

@@ -33,6 +33,16 @@ pub enum ShardOutcome {
     LeaseLost,
 }
 
+impl ShardOutcome {
+    /// The same, of a processor that did not finish what it had in hand.
+    pub(super) fn without_goodbye(self) -> Self {
+        match self {
+            Self::Released | Self::HandedOver { .. } => Self::Forced,
+            outcome => outcome,
+        }
+    }
+}
+
 impl ShutdownReport {
     /// True if nothing has to expire and nobody was interrupted: the next owners go on at once, where this worker stopped.
     pub fn is_clean(&self) -> bool {

@@ -5,6 +5,7 @@
 //! F2. Nothing is given up that is not exhausted: tried once more than there are retries, or too old.
 //! F3. A cut does not count as a try, and there are at most as many cuts as records.
 
+use std::iter;
 use std::ops::Range;
 
 use super::{FailureCondition, FailurePolicy};
@@ -35,7 +36,7 @@ pub(crate) enum Failure {
 impl Attempts {
     /// No record of the batch has been tried.
     pub(crate) fn new(records: usize) -> Self {
-        Self::with_alone(records, [].into_iter())
+        Self::with_alone(records, iter::empty())
     }
 
     /// The same, of a batch in which some records, given in order, are tried alone.

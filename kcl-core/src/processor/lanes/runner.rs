@@ -1,5 +1,6 @@
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::future::pending;
+use std::mem;
 use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,6 +49,8 @@ pub(crate) struct LaneRunner {
     tasks: JoinSet<Ended>,
     /// Batches that are not processed to their end.
     batches: VecDeque<Batch>,
+    /// Records of those that were given up.
+    given_up: BTreeSet<Ticket>,
     /// What pages take of the fetch budget that are not processed to their end.
     rooms: VecDeque<(Ticket, Room)>,
     last_admitted: Option<Ticket>,
@@ -91,6 +94,7 @@ impl LaneRunner {
             leaving,
             tasks: JoinSet::new(),
             batches: VecDeque::new(),
+            given_up: BTreeSet::new(),
             rooms: VecDeque::new(),
             last_admitted: None,
         }
@@ -124,10 +128,9 @@ impl LaneRunner {
             while !self.book.has_room_for(&record) {
                 self.turn_unless(&leaving).await?;
             }
-            let malformation = malformed.remove(&index).map(|malformation| (record.clone(), malformation));
             let ticket = self.book.admit(record);
-            if let Some((record, malformation)) = malformation {
-                self.troubles.foresee(ticket, &record, malformation);
+            if let (Some(malformation), Some(record)) = (malformed.remove(&index), self.book.record(ticket)) {
+                self.troubles.foresee(ticket, record, malformation);
             }
             self.last_admitted = Some(ticket);
             self.start();
@@ -213,6 +216,7 @@ impl LaneRunner {
             Ended::GivingUp(ticket, taken) => {
                 self.troubles.finish_giving_up();
                 taken?;
+                self.given_up.insert(ticket);
                 self.finish(ticket);
             }
             Ended::Commit(is_committed) => self.commits.finish(is_committed),
@@ -267,11 +271,19 @@ impl LaneRunner {
             self.checkpointer.pass(position);
         }
         while let Some(batch) = self.batches.pop_front_if(|batch| self.book.has_passed(batch.last)) {
-            let Batch { records, millis_behind_latest, .. } = batch;
-            let shard = self.calls.shard();
-            self.calls.events().emit(&Event::BatchProcessed { shard, records, millis_behind_latest });
+            self.report_processed(&batch);
         }
         while self.rooms.pop_front_if(|(last, _)| self.book.has_passed(*last)).is_some() {}
+    }
+
+    fn report_processed(&mut self, batch: &Batch) {
+        let given_up_later = self.given_up.split_off(&batch.last.next());
+        let given_up = mem::replace(&mut self.given_up, given_up_later).len();
+        let (shard, records, millis_behind_latest) =
+            (self.calls.shard(), batch.records.saturating_sub(given_up), batch.millis_behind_latest);
+        if records > 0 {
+            self.calls.events().emit(&Event::BatchProcessed { shard, records, millis_behind_latest });
+        }
     }
 
     /// The record waits, and gives way to other lanes meanwhile.

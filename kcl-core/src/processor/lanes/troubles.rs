@@ -13,8 +13,8 @@ use crate::processor::failure::{Attempts, Blocked, Exhausted, FailureCondition, 
 use crate::retry::Retry;
 use crate::stream::Kinesis;
 
-/// The records of one shard that have failed or cannot but fail, and what the failure policy says of each. A record is a batch of its own
-/// here: it has its own tries and delays.
+/// The records of one shard that have failed or cannot but fail, and what the failure policy says of each. A record is a
+/// batch of its own here: it has its own tries and delays.
 pub(super) struct Troubles {
     last_resort: Arc<LastResort>,
     /// Knows the time by which records are old.

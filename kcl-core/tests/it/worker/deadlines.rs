@@ -4,9 +4,9 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use kcl_core::WorkerSettings;
-use kcl_core::model::ShardKey;
+use kcl_core::model::{Record, ShardKey};
 use kcl_core::processor::{
-    CallDeadlines, Checkpointer, ProcessorError, RecordBatch, RecordProcessor, ShardStart,
+    CallDeadlines, Checkpointer, ProcessorError, RecordBatch, RecordProcessor, ShardStart, for_each_record,
 };
 use kcl_core::worker::ShardOutcome;
 use tokio::time::{Instant, sleep};
@@ -126,6 +126,29 @@ async fn last_words_have_a_deadline_too() {
     assert!(fleet.rows().await[0].owner.is_none(), "the lease is given back all the same");
     assert!(told.lock().unwrap().contains(&"shutdown_requested"));
     assert_eq!(fleet.count_events("ShutdownForced"), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handler_of_records_goes_on_where_its_batch_came_to_the_deadline() {
+    let mut fleet = Fleet::new(1);
+    fleet.put(10);
+    let oracle = Arc::clone(&fleet.oracle);
+    let factory = move |shard: &ShardKey| {
+        let (oracle, shard) = (Arc::clone(&oracle), shard.clone());
+        for_each_record(move |record: Record| {
+            let (oracle, shard) = (Arc::clone(&oracle), shard.clone());
+            async move {
+                sleep(secs(3)).await;
+                oracle.deliver(&shard, &record);
+                Ok(())
+            }
+        })
+    };
+    let settings = WorkerSettings { call_deadlines: ten_seconds(), ..fleet.settings("a") };
+    fleet.start_with("a", settings, fleet.ports(), factory);
+    fleet.drain().await;
+    assert!(fleet.count_events("ProcessorOverran") > 0);
+    assert_eq!(fleet.assert_good(), 0, "what was handled is committed when the shard is given up");
 }
 
 #[tokio::test(start_paused = true)]

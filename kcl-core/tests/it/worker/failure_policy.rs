@@ -67,6 +67,7 @@ async fn what_is_skipped_is_counted_and_nothing_else_is_left_out() {
     start_picky(&mut fleet, "a", policy, &taste, false);
     fleet.until("all is done", || fleet.count_events("RecordsSkipped") == 3).await;
     assert_eq!(fleet.oracle.outstanding(), 3);
+    assert_eq!(fleet.records_processed(), 17);
     assert_eq!(fleet.oracle.verdict().duplicates, 0);
     for number in [7, 8, 19] {
         let alone = taste.calls().iter().filter(|call| **call == [number]).count();

@@ -236,6 +236,16 @@ impl Fleet {
         self.events.lock().unwrap().iter().filter(|(_, event)| event.contains(needle)).count()
     }
 
+    /// How many records the processors took, as the events have it.
+    pub(super) fn records_processed(&self) -> usize {
+        let events = self.events.lock().unwrap();
+        let records = events.iter().filter_map(|(_, event)| {
+            let (_, records) = event.split_once(": BatchProcessed")?.1.split_once("records: ")?;
+            records.split(',').next()?.parse::<usize>().ok()
+        });
+        records.sum()
+    }
+
     /// Fails unless every record was delivered, in order. Returns the number of duplicates.
     pub(super) fn assert_good(&self) -> usize {
         let verdict = self.oracle.verdict();

@@ -94,6 +94,7 @@ async fn records_that_are_exhausted_are_left_out_one_by_one_if_the_policy_says_s
     assert_eq!(fleet.oracle.outstanding(), 10);
     let checkpoint = fleet.put_one();
     fleet.until_rows("nothing stands in the way", |rows| rows[0].checkpoint == checkpoint).await;
+    assert_eq!(fleet.records_processed(), 191, "what is given up is not processed");
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,12 +1,13 @@
 //! A planned stop: drain, commit, release.
 
+use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use kcl_core::model::{Record, ShardKey};
-use kcl_core::processor::{Checkpointer, ProcessorError, RecordBatch};
+use kcl_core::processor::{Checkpointer, ProcessorError, RecordBatch, RecordProcessor};
 use kcl_core::testing::{DeliveryOracle, Fault};
 use kcl_core::worker::ShardOutcome;
 use kcl_core::{Checkpointing, ErrorKind, WorkerSettings};
@@ -195,4 +196,39 @@ async fn a_shutdown_tells_of_leases_that_could_not_be_given_back() {
     is_down.store(true, Ordering::Relaxed);
     let report = fleet.begin_stop("a").await;
     assert_eq!(report.shards.into_values().collect::<Vec<_>>(), [ShardOutcome::LeftToExpire]);
+}
+
+/// An error that cannot even be shown.
+#[derive(Debug)]
+struct Unspeakable;
+
+impl fmt::Display for Unspeakable {
+    fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+        std::panic::resume_unwind(Box::new("a panic outside of any call"))
+    }
+}
+
+impl std::error::Error for Unspeakable {}
+
+struct EndsBadly;
+
+#[async_trait]
+impl RecordProcessor for EndsBadly {
+    async fn process_records(&mut self, _: &RecordBatch, _: &Checkpointer) -> Result<(), ProcessorError> {
+        Ok(())
+    }
+
+    async fn shutdown_requested(&mut self, _: &Checkpointer) -> Result<(), ProcessorError> {
+        Err(Unspeakable.into())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_tells_of_a_shard_whose_consumer_panicked() {
+    let mut fleet = Fleet::new(1);
+    fleet.start_with("a", fleet.settings("a"), fleet.ports(), |_: &ShardKey| EndsBadly);
+    fleet.until("it has the lease", || fleet.count_events("LeaseTaken") == 1).await;
+    let report = fleet.begin_stop("a").await;
+    assert_eq!(report.shards.into_values().collect::<Vec<_>>(), [ShardOutcome::Forced]);
+    assert!(fleet.rows().await[0].owner.is_none());
 }

@@ -49,6 +49,17 @@ fn the_form_is_that_of_lambda_and_what_it_lacks() {
     assert_eq!(batch().to_json().unwrap(), expected.replace("KEY", "2c83f219-fbe6-3697-92f5-99fee47c9929"));
 }
 
+/// `docs/delivery.md` shows one.
+#[test]
+fn the_documented_batch_is_what_is_written() {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/delivery.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let shown = page.split("```json").nth(1).unwrap().split("```").next().unwrap();
+    let read = FailedBatch::from_json(shown.as_bytes()).unwrap();
+    let value = |json: &str| serde_json::from_str::<serde_json::Value>(json).unwrap();
+    assert_eq!(value(&read.to_json().unwrap()), value(shown));
+}
+
 #[test]
 fn what_is_not_known_is_absent() {
     let never_called = FailedBatch {
