@@ -1,65 +1,29 @@
-//! The worker binary's commands, as a library so that tests can call them.
+//! The worker binary's commands, as a library: for tests, and for programs with a processor of their own, whose
+//! [`main`](main()) it is.
 //!
 //! * [`demo`] runs a whole fleet in this process, on the in-memory backend, and judges what its processors saw. It
 //!   needs nothing: no AWS, no network, no other install.
-//! * [`run`] consumes a Kinesis stream through the AWS SDK and prints its records as JSON lines.
+//! * [`run`] consumes a Kinesis stream through the AWS SDK, as its [configuration](config) says.
+//! * `config` checks and shows a configuration.
 //!
 //! Nothing here decides anything about leases, shards or records: that is [`kcl_core`]'s. What is here is what a
 //! person sees: the [command line](cli), output, [signals], errors and exit statuses.
 //!
 //! | exit status | meaning |
 //! |---|---|
-//! | 0 | `demo`: every promise was kept; `run`: stopped as asked, everything printed is committed |
+//! | 0 | `demo`: every promise was kept; `run`: stopped as asked, everything processed is committed; `config`: it is good |
 //! | 1 | it did not work, or a promise was broken |
 //! | 2 | the command line, a setting or the input is not acceptable |
 //! | 130 | interrupted: `demo` before it was done, `run` by a second signal |
 
 mod admin;
 pub mod cli;
+pub mod config;
 pub mod demo;
 mod failure;
+mod program;
 pub mod run;
 pub mod signals;
 
-use std::io::{IsTerminal, stdout};
-
-use tokio::select;
-use tokio_util::sync::CancellationToken;
-
 pub use failure::Failure;
-
-use cli::{Cli, Command};
-use demo::{TerminalSize, View};
-
-/// Does what the command line says, and returns the exit status.
-///
-/// # Errors
-/// What a person must be told on standard error; it carries its own exit status.
-pub async fn execute(cli: Cli) -> Result<u8, Failure> {
-    let stop = signals::stop_on_signals()?;
-    match cli.command {
-        Command::Demo(args) => {
-            let out = Box::new(stdout());
-            let is_live = stdout().is_terminal() && TerminalSize::current().has_room() && !args.verbose;
-            let view =
-                if is_live { View::live(out, TerminalSize::current) } else { View::plain(out, args.verbose) };
-            demo::run(&args, view, stop.cancelled_owned()).await
-        }
-        Command::Run(args) => run::run(&args, stop).await.map(|()| 0),
-        Command::Leases(command) => until_stopped(&stop, Box::pin(admin::leases(&command))).await,
-        Command::Checkpoint(command) => until_stopped(&stop, Box::pin(admin::checkpoint(&command))).await,
-        Command::Table(command) => until_stopped(&stop, Box::pin(admin::table(&command))).await,
-    }
-}
-
-/// The outcome of a command that holds nothing which is to be given back.
-async fn until_stopped(
-    stop: &CancellationToken,
-    command: impl Future<Output = Result<(), Failure>>,
-) -> Result<u8, Failure> {
-    select! {
-        biased;
-        () = stop.cancelled() => Ok(signals::STATUS_INTERRUPTED),
-        outcome = command => outcome.map(|()| 0),
-    }
-}
+pub use program::{main, worker_main};

@@ -1,6 +1,7 @@
 use clap::{Args, Subcommand};
 
-use super::values::{endpoint_url, region, table_name, whole_number};
+use super::whole_number::whole_number;
+use crate::config::forms::{endpoint_url, region, table_name};
 
 /// Within half a failover time of the default every healthy owner writes at least once; this is more than twice that.
 const WATCH_DEFAULT_MS: u64 = 12_000;

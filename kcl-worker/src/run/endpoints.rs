@@ -1,11 +1,16 @@
 use std::env;
 
 use crate::Failure;
-use crate::cli::endpoint_url;
+use crate::config::forms::endpoint_url;
 
 /// The variables that the SDK takes an endpoint from.
-const ENDPOINT_VARIABLES: [&str; 3] =
-    ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_KINESIS", "AWS_ENDPOINT_URL_DYNAMODB"];
+const ENDPOINT_VARIABLES: [&str; 5] = [
+    "AWS_ENDPOINT_URL",
+    "AWS_ENDPOINT_URL_KINESIS",
+    "AWS_ENDPOINT_URL_DYNAMODB",
+    "AWS_ENDPOINT_URL_SQS",
+    "AWS_ENDPOINT_URL_STS",
+];
 
 /// Refuses what the environment says of endpoints if the SDK would panic at it, as it does at an empty variable, or try
 /// it for ever.

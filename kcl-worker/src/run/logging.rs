@@ -4,7 +4,7 @@ use std::io::{IsTerminal, stderr};
 use tracing_subscriber::EnvFilter;
 
 use crate::Failure;
-use crate::cli::LogFormat;
+use crate::config::LogFormat;
 
 /// What is logged unless `RUST_LOG` says otherwise: what the workers do, and what the SDK warns of. Not the places where
 /// it found no credentials: if there are none, the error says so, without a dump of each attempt.

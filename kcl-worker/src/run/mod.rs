@@ -1,59 +1,80 @@
-//! `kcl-worker run`: consumes a Kinesis stream, and prints its records.
+//! `kcl-worker run`: consumes a Kinesis stream with the processor of the configuration, or with the program's own.
 //!
 //! Standard output carries records and nothing else; everything for people goes to standard error. A position is
 //! committed only after its records have been written and flushed.
 
+mod clients;
+mod credentials;
+mod destination;
 mod endpoints;
-mod forced_shutdown;
 mod json_lines;
 mod logging;
-mod settings;
+mod processors;
+mod shutdown;
 
-use std::io::stdout;
-use std::sync::Arc;
+use std::fmt;
 
-use aws_config::{BehaviorVersion, Region, SdkConfig};
-use kcl_core::aws;
+use kcl_core::processor::ProcessorFactory;
 use kcl_core::worker::Worker;
 use tokio_util::sync::CancellationToken;
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::Failure;
-use crate::cli::RunArgs;
-use forced_shutdown::ForcedShutdown;
-use json_lines::{JsonLines, Output};
+use crate::config::{Config, Resolved, none_of};
+use clients::Clients;
+use processors::Chosen;
+
+/// What handles the records.
+pub enum Processors {
+    /// What the configuration says.
+    Configured,
+    /// The program's own.
+    Own(Box<dyn ProcessorFactory>),
+}
+
+impl fmt::Debug for Processors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Configured => "Configured",
+            Self::Own(_) => "Own",
+        })
+    }
+}
+
+/// Checks that nothing is wrong and nothing missing; then [runs](run).
+pub(crate) async fn run_resolved(
+    resolved: &Resolved,
+    processors: Processors,
+    stop: CancellationToken,
+) -> Result<(), Failure> {
+    none_of(&[resolved.problems.as_slice(), &resolved.missing_problems()].concat())?;
+    logging::start(resolved.config.log_format)?;
+    for warning in &resolved.warnings {
+        warn!("{warning}");
+    }
+    // On the heap: it holds the whole worker.
+    Box::pin(run(&resolved.config, processors, stop)).await
+}
 
 /// Consumes the stream until `stop` is cancelled; then drains, commits and releases.
 ///
 /// # Errors
 /// If the settings, the credentials, the stream or the lease table cannot work, another process runs under the same
 /// worker id, standard output can no longer be written to, or a processor did not finish within the grace period.
-pub async fn run(args: &RunArgs, stop: CancellationToken) -> Result<(), Failure> {
-    logging::start(args.log_format)?;
+pub async fn run(config: &Config, processors: Processors, stop: CancellationToken) -> Result<(), Failure> {
     endpoints::check_environment()?;
-    let settings = settings::worker_settings(args)?;
-    let lease_table = args.table.as_ref().unwrap_or(&args.application);
-    let ports = aws::ports(&sdk_config(args).await, &settings.stream, lease_table);
-    let output = Arc::new(Output::new(stdout(), stop.clone()));
-    let processors = JsonLines::factory(Arc::clone(&output));
-    let forced = Arc::new(ForcedShutdown::default());
-    let worker = Worker::new(settings, ports, processors).with_event_sink(ForcedShutdown::sink(&forced));
+    let settings = config.worker_settings().map_err(Failure::usage)?;
+    let clients = Clients::load(config).await;
+    let chosen = Chosen::new(config, processors, &stop)?;
+    let mut worker = Worker::new(settings, clients.ports(config), chosen.factory);
+    if let Some(destination) = destination::of(config, &clients) {
+        worker = worker.with_on_failure_destination(destination);
+    }
     let stopping = async {
         stop.cancelled().await;
         info!("stopping: what is in hand is finished and committed; a second signal exits at once");
     };
-    worker.run(stopping).await.map_err(Failure::runtime)?;
-    output.failure().or_else(|| forced.failure()).map_or(Ok(()), Err)
-}
-
-/// The SDK's usual chain, overridden where the command line says so.
-async fn sdk_config(args: &RunArgs) -> SdkConfig {
-    let mut loader = aws_config::defaults(BehaviorVersion::latest());
-    if let Some(region) = &args.region {
-        loader = loader.region(Region::new(region.clone()));
-    }
-    if let Some(url) = &args.endpoint_url {
-        loader = loader.endpoint_url(url);
-    }
-    loader.load().await
+    let report = worker.run(stopping).await.map_err(Failure::runtime)?;
+    let printed = chosen.output.and_then(|output| output.failure());
+    printed.or_else(|| shutdown::failure(&report)).map_or(Ok(()), Err)
 }

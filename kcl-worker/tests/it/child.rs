@@ -6,14 +6,14 @@ use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
 /// The binary with these options, and with nothing of AWS in its environment.
-fn command(options: &[&str]) -> Command {
+pub(super) fn command(options: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_kcl-worker"));
     command.args(options).env_clear();
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
 
-fn run(options: &[&str]) -> Output {
+pub(super) fn run(options: &[&str]) -> Output {
     command(options).output().unwrap()
 }
 
@@ -26,7 +26,7 @@ fn run_with_input(options: &[&str], input: &[u8]) -> Output {
 
 /// Checks the status, and that standard output and standard error hold these parts.
 #[track_caller]
-fn check(output: &Output, status: i32, stdout_parts: &[&str], stderr_parts: &[&str]) {
+pub(super) fn check(output: &Output, status: i32, stdout_parts: &[&str], stderr_parts: &[&str]) {
     let stdout = String::from_utf8_lossy(&output.stdout);
     let stderr = String::from_utf8_lossy(&output.stderr);
     for part in stdout_parts {
@@ -38,7 +38,7 @@ fn check(output: &Output, status: i32, stdout_parts: &[&str], stderr_parts: &[&s
     assert_eq!(output.status.code(), Some(status), "{stdout}{stderr}");
 }
 
-fn file(name: &str, content: &[u8]) -> PathBuf {
+pub(super) fn file(name: &str, content: &[u8]) -> PathBuf {
     let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
     fs::write(&path, content).unwrap();
     path
@@ -100,18 +100,18 @@ fn bad_options_are_refused_with_the_value_and_what_is_permitted() {
         (run(&["demo", "--shards", "0"]), ["'0' for '--shards", "1 to 256"]),
         (run(&["demo", "--shards", "-1"]), ["'-1' for '--shards", "1 to 256"]),
         (run(&["demo", "--no-such-option"]), ["--no-such-option", "Usage"]),
-        (run(&["run", "--stream", "s"]), ["--application", "Usage"]),
+        (run(&["run", "--stream", "s"]), ["application is missing", "--application"]),
         (run(&["run", "--stream", "a b", "--application", "app"]), ["'a b' is not a stream name", "letters"]),
-        (run(&["run", "--stream", "s", "--application", "a b"]), ["'a b' for '--application", "3 to 255"]),
-        (run_with("--table", "ab"), ["'ab' for '--table", "3 to 255"]),
-        (run_with("--region", ""), ["'' for '--region", "eu-west-1"]),
-        (run_with("--endpoint-url", ""), ["'' for '--endpoint-url", "http or https"]),
+        (run(&["run", "--stream", "s", "--application", "a b"]), ["--application is 'a b'", "3 to 255"]),
+        (run_with("--table", "ab"), ["--table is 'ab'", "3 to 255"]),
+        (run_with("--region", ""), ["--region is ''", "eu-west-1"]),
+        (run_with("--endpoint-url", ""), ["--endpoint-url is ''", "http or https"]),
         (run_with("--endpoint-url", "ftp://localhost"), ["'ftp://localhost'", "http or https"]),
         (run_with("--initial-position", "soon"), ["'soon'", "trim-horizon"]),
         (run_with("--initial-position", "2999-01-01T00:00:00Z"), ["'2999-01-01T00:00:00Z'", "in the future"]),
-        (run_with("--failover-time-ms", "20"), ["'20' for '--failover-time-ms", "1000 to 86400000"]),
-        (run_with("--max-leases", "0"), ["'0' for '--max-leases", "from 1"]),
-        (run_with("--worker-id", ""), ["'' for '--worker-id", "1 to 256 printable"]),
+        (run_with("--failover-time-ms", "20"), ["--failover-time-ms is '20'", "1000 to 86400000"]),
+        (run_with("--max-leases", "0"), ["--max-leases is '0'", "at least 1"]),
+        (run_with("--worker-id", ""), ["--worker-id is ''", "1 to 256 printable"]),
         (
             command(&["run", "--stream", "s", "--application", "app"])
                 .env("RUST_LOG", "kcl_core=loud")
@@ -140,7 +140,7 @@ fn an_endpoint_of_the_environment_that_is_none_is_refused_by_its_name() {
 #[test]
 fn the_long_help_tells_the_exit_statuses_and_the_form_of_a_line() {
     check(&run(&["--help"]), 0, &["Exit status:", "130"], &[]);
-    check(&run(&["run", "--help"]), 0, &["Exit status:", "subSequenceNumber", "dataBase64"], &[]);
+    check(&run(&["run", "--help"]), 0, &["Exit status:", "subSequenceNumber", "dataBase64", "Leases:"], &[]);
 }
 
 /// Standard error that takes nothing, as on a full disk.

@@ -4,7 +4,6 @@ use std::future::{pending, ready};
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 
-use clap::Parser;
 use kcl_worker::Failure;
 use kcl_worker::cli::{Cli, Command, DemoArgs};
 use kcl_worker::demo::{self, TerminalSize, View};

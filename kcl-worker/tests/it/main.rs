@@ -3,4 +3,5 @@
 #![expect(clippy::unwrap_used, reason = "helpers of a test fail as the test does")]
 
 mod child;
+mod config;
 mod demo;

@@ -6,5 +6,6 @@
 
 mod mistakes;
 mod operators;
+mod own;
 mod sharing;
 mod worker_process;

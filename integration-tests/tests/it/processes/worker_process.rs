@@ -86,7 +86,12 @@ pub(super) async fn ask_to_stop(child: &Child) {
 
 /// The command without its settings.
 pub(super) fn kcl_worker() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_kcl-worker-under-test"));
+    program(env!("CARGO_BIN_EXE_kcl-worker-under-test"))
+}
+
+/// The command `run` of a program, without its settings.
+pub(super) fn program(path: &str) -> Command {
+    let mut command = Command::new(path);
     command.arg("run").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     command
 }

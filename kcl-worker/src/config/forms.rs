@@ -1,10 +1,8 @@
-//! What the options' values may be. An error says what to use; clap adds the option and the value.
+//! What texts may be as settings. An error says what to use instead.
 //!
 //! Nothing here looks at the environment, but for the clock in [`initial_position`].
 
-use std::fmt::Display;
 use std::ops::RangeInclusive;
-use std::str::FromStr;
 
 use kcl_core::model::{InitialPosition, Timestamp};
 use kcl_core::stream::FanOutConsumer;
@@ -18,19 +16,8 @@ const REGION_LENGTHS: RangeInclusive<usize> = 1..=63;
 /// Enough for a host's name and a random part. The id is written with each row, which the table charges for.
 const WORKER_ID_LENGTHS: RangeInclusive<usize> = 1..=256;
 
-/// A whole number within `range`. Unlike clap's own ranges it names the range for whatever is out of it, also for text.
-pub(super) fn whole_number<T>(range: RangeInclusive<T>) -> impl Fn(&str) -> Result<T, String> + Clone
-where
-    T: FromStr + PartialOrd + Display + Clone,
-{
-    move |text| {
-        let number = text.parse().ok().filter(|number| range.contains(number));
-        number.ok_or_else(|| format!("use a whole number from {} to {}", range.start(), range.end()))
-    }
-}
-
 /// The name of a table, or of an application, whose table has its name by default.
-pub(super) fn table_name(text: &str) -> Result<String, String> {
+pub(crate) fn table_name(text: &str) -> Result<String, String> {
     let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-');
     if TABLE_NAME_LENGTHS.contains(&text.len()) && text.bytes().all(legal) {
         return Ok(text.to_owned());
@@ -38,7 +25,7 @@ pub(super) fn table_name(text: &str) -> Result<String, String> {
     Err("use 3 to 255 letters, digits, '_', '.' or '-': what DynamoDB takes as a table's name".to_owned())
 }
 
-pub(super) fn region(text: &str) -> Result<String, String> {
+pub(crate) fn region(text: &str) -> Result<String, String> {
     let legal = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     let is_name = text.bytes().all(legal) && !text.starts_with('-') && !text.ends_with('-');
     if REGION_LENGTHS.contains(&text.len()) && is_name {
@@ -47,7 +34,7 @@ pub(super) fn region(text: &str) -> Result<String, String> {
     Err("use a region's name, such as eu-west-1: lower-case letters, digits and '-'".to_owned())
 }
 
-pub(super) fn worker_id(text: &str) -> Result<String, String> {
+pub(crate) fn worker_id(text: &str) -> Result<String, String> {
     if WORKER_ID_LENGTHS.contains(&text.chars().count()) && !text.chars().any(char::is_control) {
         return Ok(text.to_owned());
     }
@@ -69,11 +56,11 @@ pub(crate) fn endpoint_url(text: &str) -> Result<String, String> {
 }
 
 /// The name or the ARN of a registered consumer.
-pub(super) fn fan_out_consumer(text: &str) -> Result<FanOutConsumer, String> {
+pub(crate) fn fan_out_consumer(text: &str) -> Result<FanOutConsumer, String> {
     text.parse().map_err(|error: kcl_core::Error| error.to_string())
 }
 
-pub(super) fn initial_position(text: &str) -> Result<InitialPosition, String> {
+pub(crate) fn initial_position(text: &str) -> Result<InitialPosition, String> {
     // The edge of the program: the time is compared with once, and nothing later depends on the clock.
     position(text, jiff::Timestamp::now())
 }
@@ -98,15 +85,6 @@ fn position(text: &str, now: jiff::Timestamp) -> Result<InitialPosition, String>
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_number_out_of_its_range_is_told_the_range() {
-        let parse = whole_number(1_u32..=256);
-        assert_eq!((parse("1"), parse("256")), (Ok(1), Ok(256)));
-        for text in ["", "0", "257", "-1", "x", "1.5", "99999999999999999999"] {
-            assert_eq!(parse(text), Err("use a whole number from 1 to 256".to_owned()), "{text}");
-        }
-    }
 
     #[test]
     fn a_table_has_a_name_that_dynamodb_takes() {

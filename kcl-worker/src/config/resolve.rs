@@ -1,0 +1,105 @@
+use std::collections::BTreeMap;
+
+use kcl_core::model::{StreamId, WorkerId};
+
+use super::Config;
+use super::assignment::Assignment;
+use super::check;
+use super::key::{Key, Preset};
+use super::layer::Layer;
+use super::origin::Origin;
+use super::problem::Problem;
+use super::schema::Schema;
+
+/// Stands where a stream or a worker id is missing, so that the rest can be checked all the same.
+const PLACEHOLDER: &str = "placeholder";
+
+/// What all sources together say.
+#[derive(Debug)]
+pub(crate) struct Resolved {
+    /// Good for use if there are no problems, and nothing is missing.
+    pub(crate) config: Config,
+    /// What is effective of what was given, by the name of the setting.
+    pub(crate) given: BTreeMap<&'static str, Assignment>,
+    pub(crate) problems: Vec<Problem>,
+    /// What must be given and is not.
+    pub(crate) missing: Vec<&'static Key>,
+    pub(crate) warnings: Vec<String>,
+}
+
+/// Lays sources over one another, the last on top. Each value is checked, also one that another hides.
+pub(super) fn resolve(schema: &Schema, layers: Vec<Layer>) -> Result<Resolved, kcl_core::Error> {
+    let mut resolved = Resolved {
+        config: Config::new(StreamId::named(PLACEHOLDER)?, WorkerId::new(PLACEHOLDER)?),
+        given: BTreeMap::new(),
+        problems: Vec::new(),
+        missing: Vec::new(),
+        warnings: Vec::new(),
+    };
+    for layer in layers {
+        resolved.add(layer);
+    }
+    let is_missing = |key: &&Key| key.default == Preset::Required && !resolved.given.contains_key(key.name);
+    resolved.missing = schema.keys().filter(is_missing).collect();
+    resolved.fill_in();
+    resolved.problems.extend(check::problems(schema, &resolved.config, &resolved.given));
+    Ok(resolved)
+}
+
+impl Resolved {
+    fn add(&mut self, layer: Layer) {
+        self.warnings.extend(layer.warnings);
+        let mut problems = layer.problems;
+        for assignment in layer.assignments {
+            if let Err(advice) = assignment.key.set(&mut self.config, &assignment.value) {
+                problems.push((assignment.place(), assignment.refused(&advice)));
+            }
+            self.given.insert(assignment.key.name, assignment);
+        }
+        // In the order in which a person reads the source.
+        problems.sort_by_key(|(place, _)| *place);
+        self.problems.extend(problems.into_iter().map(|(_, problem)| problem));
+    }
+
+    /// The default of one setting is made of another's.
+    fn fill_in(&mut self) {
+        let polling = &mut self.config.worker.polling;
+        if !self.given.contains_key("idle_time_between_reads_ms") {
+            let least = check::READ_INTERVAL_MIN * polling.applications;
+            polling.idle_time_between_reads = polling.idle_time_between_reads.max(least);
+        }
+    }
+
+    /// The value in effect as it may be printed, and where it came from.
+    pub(crate) fn effective(&self, key: &'static Key) -> (String, Origin) {
+        match self.given.get(key.name) {
+            Some(assignment) => (assignment.shown(), assignment.origin.clone()),
+            None if key.name == "idle_time_between_reads_ms" => {
+                let idle = self.config.worker.polling.idle_time_between_reads;
+                (idle.as_millis().to_string(), Origin::Default)
+            }
+            None => match key.default {
+                Preset::Required => ("(missing)".to_owned(), Origin::Default),
+                Preset::Value(text) => (text.to_owned(), Origin::Default),
+                Preset::Words(text) => (format!("({text})"), Origin::Default),
+            },
+        }
+    }
+
+    /// What must be given and is not, as problems.
+    pub(crate) fn missing_problems(&self) -> Vec<Problem> {
+        let missing = self.missing.iter().map(|key| {
+            Problem::new(format!(
+                "{} is missing; give {}, the variable {}, or {} in the file",
+                key.name,
+                key.flag(),
+                key.variable(),
+                key.name
+            ))
+        });
+        missing.collect()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,100 @@
+use super::*;
+use crate::config::toml_file;
+
+fn resolved(text: &str) -> Resolved {
+    let schema = Schema::worker();
+    let text = format!("stream = 'orders'\napplication = 'billing'\n{text}");
+    resolve(&schema, vec![toml_file::read(&schema, "w.toml", text.as_bytes())]).unwrap()
+}
+
+#[test]
+fn settings_that_contradict_each_other_are_named_together() {
+    for (text, parts) in [
+        (
+            "idle_time_between_reads_ms = 999\npolling_applications = 5",
+            [
+                "w.toml:3: idle_time_between_reads_ms is '999', w.toml:4: polling_applications is '5'",
+                "1000 ms",
+            ],
+        ),
+        (
+            "retry_delay_initial_ms = 60000",
+            ["w.toml:3: retry_delay_initial_ms is '60000'", "from 60000 ms to 30000 ms"],
+        ),
+        ("fall_back_to_polling_after_ms = 7000", ["fall_back_to_polling_after_ms is '7000'", "fan_out"]),
+        ("fan_out_deregister_at_stop = true", ["is 'true'", "needs fan_out (--fan-out)"]),
+        ("processor = 'exec'", ["processor is 'exec'", "needs exec_command"]),
+        ("exec_command = 'cat'", ["exec_command is 'cat'", "needs processor exec"]),
+        ("checkpointing = 'manual'", ["checkpointing is 'manual'", "print commits nothing"]),
+        (
+            "processor = 'exec'\nexec_command = 'x'\ncheckpoint_interval_ms = 500",
+            ["checkpoint_interval_ms is '500'", "has no interval"],
+        ),
+        ("when_exhausted = 'on-failure-destination'", ["when_exhausted is", "needs on_failure_destination"]),
+        (
+            "on_failure_destination = 'file:/tmp/x'",
+            ["on_failure_destination is", "when_exhausted on-failure-destination"],
+        ),
+        ("on_failure_spill_directory = '/tmp/x'", ["on_failure_spill_directory is", "too large"]),
+        (
+            "when_exhausted = 'on-failure-destination'\non_failure_destination = 'kinesis:orders'",
+            ["stream is 'orders'", "come back"],
+        ),
+    ] {
+        let problems = resolved(text).problems;
+        let [problem] = &problems[..] else { panic!("{text}: {problems:?}") };
+        let problem = problem.to_string();
+        assert!(parts.iter().all(|part| problem.contains(part)), "{text}: {problem}");
+    }
+}
+
+#[test]
+fn settings_that_suit_each_other_are_good() {
+    for text in [
+        "",
+        "idle_time_between_reads_ms = 1000\npolling_applications = 5",
+        "polling_applications = 50",
+        "fan_out = 'billing'\nfall_back_to_polling_after_ms = 7000",
+        "when_exhausted = 'on-failure-destination'\non_failure_destination = 'sqs:http://h/q'\non_failure_spill_directory = 'x'",
+        "processor = 'exec'\nexec_command = 'x'\ncheckpointing = 'automatic'\ncheckpoint_interval_ms = 500",
+    ] {
+        let resolved = resolved(text);
+        assert!(resolved.problems.is_empty(), "{text}: {:?}", resolved.problems);
+        assert!(resolved.config.worker_settings().is_ok(), "{text}");
+    }
+}
+
+#[test]
+fn an_idle_time_that_nobody_gave_suits_the_number_of_applications() {
+    let resolved = resolved("polling_applications = 10");
+    let key = Schema::worker().find("idle_time_between_reads_ms").unwrap();
+    assert_eq!(resolved.effective(key), ("2000".to_owned(), Origin::Default));
+    assert_eq!(resolved.config.worker.polling.idle_time_between_reads.as_millis(), 2_000);
+}
+
+#[test]
+fn a_secret_is_shown_nowhere() {
+    static SECRET: Key = Key {
+        is_secret: true,
+        ..Key::new(
+            "password",
+            crate::config::key::Kind::Text {
+                placeholder: "P",
+                form: "text",
+                set: |_, _| Err("use another".to_owned()),
+            },
+            Preset::Words("none"),
+            "A password.",
+        )
+    };
+    let assignment = Assignment {
+        key: &SECRET,
+        value: crate::config::value::Value::Text("s3cret".to_owned()),
+        origin: Origin::Environment("KCL_PASSWORD".to_owned()),
+        spelling: "KCL_PASSWORD".to_owned(),
+    };
+    assert_eq!(
+        assignment.refused("use another").to_string(),
+        "environment KCL_PASSWORD is '***'; use another"
+    );
+}

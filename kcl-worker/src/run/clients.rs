@@ -1,0 +1,65 @@
+use std::sync::Arc;
+
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use kcl_core::aws::{AwsKinesis, DynamoDbLeaseStore, dynamodb_client, kinesis_client};
+use kcl_core::worker::Ports;
+
+use super::credentials;
+use crate::config::{Config, EndpointUrl};
+
+/// How the services are reached.
+#[derive(Debug)]
+pub(super) struct Clients {
+    /// For the services that the configuration does not single out.
+    pub(super) sdk: SdkConfig,
+    pub(super) kinesis: SdkConfig,
+    dynamodb: SdkConfig,
+}
+
+impl Clients {
+    /// The SDK's usual chain, overridden where the configuration says so.
+    pub(super) async fn load(config: &Config) -> Self {
+        let mut loader = aws_config::defaults(BehaviorVersion::latest());
+        if let Some(region) = &config.region {
+            loader = loader.region(Region::new(region.clone()));
+        }
+        if let Some(url) = &config.endpoint_url {
+            loader = loader.endpoint_url(url.as_str());
+        }
+        let mut sdk = loader.load().await;
+        if let Some(provider) = credentials::provider(&config.credentials, &sdk).await {
+            sdk = sdk.into_builder().credentials_provider(provider).build();
+        }
+        let mut dynamodb = at(&sdk, config.dynamodb_endpoint_url.as_ref()).await;
+        if let Some(sources) = &config.dynamodb_credentials {
+            let provider = credentials::chain(sources, &sdk).await;
+            dynamodb = dynamodb.into_builder().credentials_provider(provider).build();
+        }
+        Self { kinesis: at(&sdk, config.kinesis_endpoint_url.as_ref()).await, dynamodb, sdk }
+    }
+
+    /// What the worker uses.
+    pub(super) fn ports(&self, config: &Config) -> Ports {
+        let mut kinesis = AwsKinesis::new(kinesis_client(&self.kinesis));
+        if let Some(arn) = &config.stream_arn {
+            kinesis = kinesis.with_stream_arn(config.stream.clone(), arn.clone());
+        }
+        let client = dynamodb_client(&self.dynamodb);
+        let leases = DynamoDbLeaseStore::new(client, config.lease_table(), config.stream.clone());
+        Ports { kinesis: Arc::new(kinesis), leases: Arc::new(leases) }
+    }
+}
+
+/// The same with another endpoint. It is loaded and not only changed, since the SDK goes by the variables of a single
+/// service, such as `AWS_ENDPOINT_URL_KINESIS`, unless an endpoint was given to the loader.
+async fn at(sdk: &SdkConfig, url: Option<&EndpointUrl>) -> SdkConfig {
+    let Some(url) = url else { return sdk.clone() };
+    let mut loader = aws_config::defaults(BehaviorVersion::latest()).endpoint_url(url.as_str());
+    if let Some(region) = sdk.region() {
+        loader = loader.region(region.clone());
+    }
+    if let Some(provider) = sdk.credentials_provider() {
+        loader = loader.credentials_provider(provider);
+    }
+    loader.load().await
+}
