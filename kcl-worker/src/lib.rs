@@ -17,6 +17,8 @@
 pub mod cli;
 pub mod demo;
 mod failure;
+#[cfg(unix)]
+pub mod multilang;
 pub mod run;
 pub mod signals;
 
