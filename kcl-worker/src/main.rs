@@ -8,6 +8,10 @@ use clap::Parser;
 use kcl_worker::cli::Cli;
 
 fn main() -> ExitCode {
+    #[cfg(unix)]
+    if let Some(status) = kcl_worker::multilang::guard_if_asked() {
+        return status;
+    }
     let cli = Cli::parse();
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,

@@ -74,20 +74,17 @@ impl FromChild {
         match line.action.as_str() {
             "status" => Some(Self::Status { response_for: line.response_for }),
             "checkpoint" => Some(Self::Checkpoint(CheckpointRequest {
-                sequence_number: optional(line.sequence_number, text_of)?,
-                sub_sequence_number: optional(line.sub_sequence_number, number_of)?,
+                sequence_number: optional(line.sequence_number, text_of).ok()?,
+                sub_sequence_number: optional(line.sub_sequence_number, number_of).ok()?,
             })),
             _ => None,
         }
     }
 }
 
-/// `None` if there is a value and it is not what `read` takes.
-fn optional<T>(value: Option<&RawValue>, read: fn(&RawValue) -> Option<T>) -> Option<Option<T>> {
-    match value {
-        Some(value) => read(value).map(Some),
-        None => Some(None),
-    }
+/// `Err` if there is a value and it is not what `read` takes.
+fn optional<T>(value: Option<&RawValue>, read: fn(&RawValue) -> Option<T>) -> Result<Option<T>, ()> {
+    value.map(|value| read(value).ok_or(())).transpose()
 }
 
 /// A text, or the digits of a number, which may have more of them than any type has room for.
