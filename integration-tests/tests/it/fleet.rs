@@ -12,7 +12,7 @@ use kcl_core::model::{SequenceNumber, Shard, ShardId, ShardKey, StreamId, Worker
 use kcl_core::processor::{Checkpointer, ProcessorError, ProcessorFactory, RecordBatch, RecordProcessor};
 use kcl_core::stream::PollingSettings;
 use kcl_core::testing::DeliveryOracle;
-use kcl_core::worker::{Ports, Worker};
+use kcl_core::worker::{Ports, ShutdownReport, Worker};
 use kcl_core::{Event, Result, WorkerSettings};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -74,7 +74,7 @@ pub(crate) struct Fleet<S = Backend> {
 }
 
 struct Running {
-    task: JoinHandle<Result<()>>,
+    task: JoinHandle<Result<ShutdownReport>>,
     shutdown: oneshot::Sender<()>,
 }
 
