@@ -4,9 +4,9 @@
 use std::fs;
 use std::time::Duration;
 
-use kcl_core::Checkpointing;
 use kcl_core::processor::FailurePolicy;
-use kcl_core::retry::RetryDelays;
+use kcl_core::{Checkpointing, RetryDelays};
+
 use kcl_core::testing::Rehearsal;
 use kcl_worker::multilang::{ExecFactory, ExecSettings, SAFE_ENVIRONMENT, SwallowedExceptions};
 use serde_json::Value;
@@ -85,9 +85,10 @@ async fn a_child_is_asked_in_order_commits_and_is_told_how_it_ends() {
 
 #[tokio::test]
 async fn checkpoints_that_cannot_be_are_answered_by_the_names_of_java() {
+    let beyond = format!("processRecords=checkpoint:{}", "9".repeat(100));
     let habits = [
         "initialize=checkpoint",
-        "processRecords=checkpoint:99",
+        &beyond,
         "processRecords=checkpoint:x",
         "processRecords=checkpoint",
         "leaseLost=checkpoint",
@@ -128,7 +129,7 @@ async fn a_fresh_child_is_given_what_a_dead_one_had_taken_and_not_committed() {
 
 #[tokio::test]
 async fn a_child_that_hangs_is_killed_with_all_that_it_started() {
-    let (pids, once) = (file("pids"), file("hung"));
+    let pids = file("pids");
     let spawn = format!("processRecords=spawn:{}", pids.display());
     let mut scene = Scene::with(&[&spawn, "data:one=hang"], |settings| {
         settings.message_timeout = Some(Duration::from_secs(2));
@@ -140,7 +141,6 @@ async fn a_child_that_hangs_is_killed_with_all_that_it_started() {
     assert!(!first.iter().any(|pid| is_alive(pid)), "{first:?}");
     assert!(scene.has_event("did not answer within 2s"), "{:?}", scene.rehearsal.events());
     scene.rehearsal.crash().await;
-    drop(once);
 }
 
 #[tokio::test]
