@@ -76,18 +76,28 @@ impl FakeChild {
                 say(&json!({ "action": "checkpoint", "sequenceNumber": number, "subSequenceNumber": null }))?;
                 self.read()?;
             }
+            // As the libraries for Node and Ruby do: nothing of a sub-sequence number.
+            "bare-checkpoint" => {
+                say(&json!({ "action": "checkpoint", "sequenceNumber": null }))?;
+                self.read()?;
+            }
             "exit" => exit(7),
-            // Dies if no child before it has: the file says so.
-            "exit-once" if OpenOptions::new().create_new(true).write(true).open(detail).is_ok() => exit(7),
+            // Dies if no child before it has.
+            "exit-once" if is_first(detail) => exit(7),
             "hang" => loop {
                 park();
             },
             "noise" => {
-                println!("a word of a library\n\n{}\n{{\"action\":\"nonsense\"}}", "x".repeat(200_000))
+                println!("a word of a library\n\n{}\n{{\"action\":\"nonsense\"}}", "x".repeat(200_000));
             }
-            // As the Python library does with an exception of the processor.
-            "swallow-once" if OpenOptions::new().create_new(true).write(true).open(detail).is_ok() => {
+            // As the libraries for Python and Ruby do with an exception of the processor.
+            "python-raise" if is_first(detail) => {
                 eprintln!("Caught exception from action dispatch: noTraceback (most recent call last):");
+            }
+            "ruby-raise" if is_first(detail) => {
+                eprintln!(
+                    "RuntimeError: no\n\t/gems/aws-kclrb/lib/aws/kclrb/kcl_process.rb:83:in `dispatch_to_processor'"
+                );
             }
             "wrong" => say(&json!({ "action": "status", "responseFor": "somethingElse" }))?,
             "environment" => {
@@ -104,6 +114,11 @@ impl FakeChild {
         }
         Ok(())
     }
+}
+
+/// True for the first that asks; the file is there for all that follow.
+fn is_first(file: &str) -> bool {
+    OpenOptions::new().create_new(true).write(true).open(file).is_ok()
 }
 
 fn is_when(when: &str, message: &Value) -> bool {

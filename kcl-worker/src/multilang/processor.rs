@@ -3,7 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use kcl_core::model::{Checkpoint, Record, ShardKey};
+use kcl_core::model::{Checkpoint, Record, RecordPosition, ShardKey};
 use kcl_core::processor::{Checkpointer, ProcessorError, RecordBatch, RecordProcessor, ShardStart};
 use metrics::counter;
 use tokio::time::timeout;
@@ -31,14 +31,17 @@ pub(super) struct ExecProcessor {
     shard: ShardKey,
     progress: Progress,
     session: Option<Session>,
+    /// The child has been given all that the ones before had taken.
+    is_caught_up: bool,
 }
 
 /// Who can commit what a child asks to.
 enum Committer<'a> {
     Checkpointer(&'a Checkpointer),
-    /// The framework, which commits the end of the shard and nothing before it.
+    /// The framework, which commits the end of the shard and nothing before it. `asked` is the last position that the child
+    /// has asked to commit meanwhile.
     ShardEnd {
-        is_confirmed: bool,
+        asked: Option<RecordPosition>,
     },
     /// Nobody any more.
     Nobody,
@@ -47,7 +50,7 @@ enum Committer<'a> {
 impl ExecProcessor {
     pub(super) fn new(settings: Arc<ExecSettings>, shard: ShardKey) -> Self {
         let progress = Progress::new(Checkpoint::TrimHorizon, settings.redelivery_bytes_max);
-        Self { settings, shard, progress, session: None }
+        Self { settings, shard, progress, session: None, is_caught_up: false }
     }
 
     /// The outcome of a call. A child that failed is of no more use.
@@ -65,7 +68,7 @@ impl ExecProcessor {
     async fn have_child(&mut self, committer: &mut Committer<'_>) -> Result<(), ProcessorError> {
         match self.session.take() {
             // It is in the middle of a call that was dropped.
-            Some(session) if session.asked().is_some() => session.kill().await,
+            Some(session) if session.asked().is_some() || !self.is_caught_up => session.kill().await,
             Some(session) => {
                 self.session = Some(session);
                 return Ok(());
@@ -79,10 +82,12 @@ impl ExecProcessor {
                 self.settings.redelivery_bytes_max
             )
         })?;
+        self.is_caught_up = false;
         self.session = Some(Session::start(&self.settings, &self.shard, self.progress.committed()).await?);
         for taken in taken {
             self.give(&taken.records, taken.millis_behind_latest, committer).await?;
         }
+        self.is_caught_up = true;
         Ok(())
     }
 
@@ -135,10 +140,13 @@ impl ExecProcessor {
 
     /// A child that holds records back has to write them down now, and says so by a checkpoint.
     async fn end_shard(&mut self) -> Result<(), ProcessorError> {
-        let committer = &mut Committer::ShardEnd { is_confirmed: false };
+        let committer = &mut Committer::ShardEnd { asked: None };
         self.have_child(committer).await?;
         self.exchange(Action::ShardEnded, bare(Action::ShardEnded), committer).await?;
-        let is_confirmed = matches!(committer, Committer::ShardEnd { is_confirmed: true });
+        let is_confirmed = matches!(
+            committer,
+            Committer::ShardEnd { asked: Some(position) } if self.progress.is_last_given(position)
+        );
         if self.progress.is_behind() && !is_confirmed {
             return Err(format!(
                 "the child did not checkpoint when the shard ended, though it has taken records after {}",
@@ -175,18 +183,13 @@ async fn commit(
     if let Committer::Nobody = committer {
         return Err(LEASE_IS_LOST);
     }
-    let Some(position) = progress.resolve(request)? else {
-        if let Committer::ShardEnd { is_confirmed } = committer {
-            *is_confirmed = true;
-        }
-        return Ok(());
-    };
+    let Some(position) = progress.resolve(request)? else { return Ok(()) };
     match committer {
         Committer::Checkpointer(checkpointer) => {
             checkpointer.checkpoint_at(&position).await.map_err(|error| exception_name(&error))?;
             progress.commit(&position);
         }
-        Committer::ShardEnd { is_confirmed } => *is_confirmed |= progress.is_last_given(&position),
+        Committer::ShardEnd { asked } => *asked = asked.take().max(Some(position)),
         Committer::Nobody => {}
     }
     Ok(())

@@ -205,6 +205,25 @@ async fn the_end_of_a_shard_needs_a_checkpoint_of_the_child_that_has_taken_more(
 }
 
 #[tokio::test]
+async fn a_child_that_fails_at_the_end_of_its_shard_is_replaced_by_one_that_gets_everything_again() {
+    let once = format!("shardEnded=exit-once:{}", file("died").display());
+    let mut scene = Scene::new(&["data:two=checkpoint", &once]);
+    for data in ["one", "two", "held back"] {
+        scene.rehearsal.put("key", data).unwrap();
+        scene
+            .until("it is taken", |log| {
+                log.pids().first().is_some_and(|pid| log.data(*pid).contains(&data.to_owned()))
+            })
+            .await;
+    }
+    scene.rehearsal.split().unwrap();
+    scene.until("another child was asked for the end", |log| log.count("shardEnded") >= 2).await;
+    assert_eq!(scene.log.data(scene.log.pids()[1]), ["held back"]);
+    assert!(!scene.has_event("ShardEnded"), "{:?}", scene.rehearsal.events());
+    scene.rehearsal.crash().await;
+}
+
+#[tokio::test]
 async fn a_split_is_followed_when_the_child_has_checkpointed() {
     let mut scene = Scene::new(&["processRecords=checkpoint", "shardEnded=checkpoint"]);
     scene.rehearsal.put("key", "one").unwrap();
@@ -218,16 +237,20 @@ async fn a_split_is_followed_when_the_child_has_checkpointed() {
 
 #[tokio::test]
 async fn a_swallowed_exception_fails_the_call_if_it_is_to() {
-    for (choice, children) in [(SwallowedExceptions::Count, 1), (SwallowedExceptions::Fail, 2)] {
-        let once = format!("data:one=swallow-once:{}", file("swallowed").display());
-        let mut scene = Scene::with(&[&once, "processRecords=checkpoint"], |settings| {
+    for (choice, raise, children) in [
+        (SwallowedExceptions::Count, "python-raise", 1),
+        (SwallowedExceptions::Fail, "python-raise", 2),
+        (SwallowedExceptions::Fail, "ruby-raise", 2),
+    ] {
+        let once = format!("data:one={raise}:{}", file("raised").display());
+        let mut scene = Scene::with(&[&once, "processRecords=bare-checkpoint"], |settings| {
             settings.swallowed_exceptions = choice;
         });
         scene.rehearsal.put("key", "one").unwrap();
         scene.committed().await;
         scene.rehearsal.put("key", "two").unwrap();
         scene.committed().await;
-        assert_eq!(scene.log.pids().len(), children, "{choice:?}");
+        assert_eq!(scene.log.pids().len(), children, "{choice:?} {raise}");
         scene.stop().await;
     }
 }

@@ -40,6 +40,11 @@ impl ChildLog {
         self.entries().iter().map(|entry| entry.message["action"].as_str().unwrap().to_owned()).collect()
     }
 
+    /// How often children were asked for this.
+    pub(super) fn count(&self, action: &str) -> usize {
+        self.actions().iter().filter(|asked| *asked == action).count()
+    }
+
     /// The children, in the order in which they began.
     pub(super) fn pids(&self) -> Vec<u32> {
         let mut pids: Vec<u32> = self.entries().iter().map(|entry| entry.pid).collect();
