@@ -21,6 +21,8 @@ pub mod cli;
 pub mod config;
 pub mod demo;
 mod failure;
+#[cfg(unix)]
+pub mod multilang;
 mod program;
 pub mod run;
 pub mod signals;

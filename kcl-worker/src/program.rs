@@ -46,6 +46,10 @@ pub fn worker_main() -> ExitCode {
 }
 
 fn start(program: &Program, processors: Processors) -> ExitCode {
+    #[cfg(unix)]
+    if let Some(status) = crate::multilang::guard_if_asked() {
+        return status;
+    }
     let cli = match program.parse(env::args_os()) {
         Ok(cli) => cli,
         Err(error) => {

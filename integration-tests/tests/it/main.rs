@@ -12,6 +12,8 @@ mod fleet;
 mod fleet_sim;
 mod harness;
 mod lease_rows;
+#[cfg(target_os = "linux")]
+mod multilang;
 mod planted_faults;
 #[cfg(unix)]
 mod processes;

@@ -7,7 +7,9 @@ use tokio_util::sync::CancellationToken;
 use super::Processors;
 use super::json_lines::{JsonLines, Output};
 use crate::Failure;
-use crate::config::{Config, ProcessorKind};
+use crate::config::{Config, ExecConfig, ProcessorKind};
+#[cfg(unix)]
+use crate::multilang::{ExecFactory, ExecSettings, SwallowedExceptions};
 
 /// The processors of this run.
 pub(super) struct Chosen {
@@ -40,8 +42,31 @@ impl Chosen {
                 Ok(Self { factory, output: Some(output) })
             }
             (Processors::Configured, ProcessorKind::Exec) => {
-                Err(Failure::usage("processor is 'exec', which this program does not have; use print"))
+                Ok(Self { factory: exec_factory(&config.exec)?, output: None })
             }
         }
     }
+}
+
+/// Children, whichever the configuration names.
+#[cfg(unix)]
+fn exec_factory(config: &ExecConfig) -> Result<Factory, Failure> {
+    let swallowed_exceptions =
+        if config.swallowed_exceptions_fail { SwallowedExceptions::Fail } else { SwallowedExceptions::Count };
+    let settings = ExecSettings {
+        environment: config.environment.clone(),
+        message_timeout: config.timeout,
+        exit_grace: config.exit_grace,
+        line_bytes_max: config.line_bytes_max,
+        redelivery_bytes_max: config.redelivery_bytes_max,
+        swallowed_exceptions,
+        ..ExecSettings::new(config.command.clone())
+    };
+    Ok(Factory(Box::new(ExecFactory::new(settings).map_err(Failure::usage)?)))
+}
+
+/// A child ends with its worker only where process groups are known.
+#[cfg(not(unix))]
+fn exec_factory(_: &ExecConfig) -> Result<Factory, Failure> {
+    Err(Failure::usage("processor is 'exec', which needs a Unix system; use print"))
 }

@@ -30,6 +30,10 @@ fn settings_that_contradict_each_other_are_named_together() {
             "processor = 'exec'\nexec_command = 'x'\ncheckpoint_interval_ms = 500",
             ["checkpoint_interval_ms is '500'", "has no interval"],
         ),
+        (
+            "processor = 'exec'\nexec_command = 'x'\ncheckpointing = 'automatic'",
+            ["checkpointing is 'automatic'", "use manual"],
+        ),
         ("when_exhausted = 'on-failure-destination'", ["when_exhausted is", "needs on_failure_destination"]),
         (
             "on_failure_destination = 'file:/tmp/x'",
@@ -56,7 +60,7 @@ fn settings_that_suit_each_other_are_good() {
         "polling_applications = 50",
         "fan_out = 'billing'\nfall_back_to_polling_after_ms = 7000",
         "when_exhausted = 'on-failure-destination'\non_failure_destination = 'sqs:http://h/q'\non_failure_spill_directory = 'x'",
-        "processor = 'exec'\nexec_command = 'x'\ncheckpointing = 'automatic'\ncheckpoint_interval_ms = 500",
+        "processor = 'exec'\nexec_command = 'x'\ncheckpointing = 'manual'",
     ] {
         let resolved = resolved(text);
         assert!(resolved.problems.is_empty(), "{text}: {:?}", resolved.problems);

@@ -1,0 +1,8 @@
+//! Children that speak the MultiLang protocol: a fake one that misbehaves on request, and, with the feature
+//! `multilang-packages`, the libraries for Python and Node.
+
+mod behaviour;
+mod child_log;
+mod death;
+#[cfg(feature = "multilang-packages")]
+mod packages;
