@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::select;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
+use tracing::{Instrument, Span, debug_span};
 
 use super::calls::{CallFailure, Calls};
 use super::failure::{Attempts, Blocked, Exhausted, Failure, FailureCondition, LastResort};
@@ -114,16 +115,17 @@ impl Delivery {
             {
                 return delivered;
             }
+            let called_at = Instant::now();
             match self.call(&in_hand.part(next.clone())).await {
                 Ok(()) => {
                     self.checkpointer.succeed();
                     self.trouble = None;
-                    self.report_processed(next.len(), in_hand.batch.millis_behind_latest);
+                    self.report_processed(&in_hand.batch, next.clone(), called_at.elapsed());
                     in_hand.attempts.settle(next.end);
                     return in_hand.delivered();
                 }
                 Err(failure) => {
-                    if let Some(delivered) = self.fail(in_hand, next, &failure) {
+                    if let Some(delivered) = self.fail(in_hand, next, &failure, called_at.elapsed()) {
                         return delivered;
                     }
                 }
@@ -136,7 +138,7 @@ impl Delivery {
             self.checkpointer.begin(&last.position);
         }
         let call = self.processor.process_records(batch, &self.checkpointer);
-        self.calls.make("process_records", call).await
+        self.calls.make("process_records", call.instrument(span(batch))).await
     }
 
     /// Calls `shard_ended` until it succeeds.
@@ -251,6 +253,7 @@ impl Delivery {
         in_hand: &mut BatchInHand,
         tried: Range<usize>,
         failure: &CallFailure,
+        elapsed: Duration,
     ) -> Option<Delivered> {
         let records = &in_hand.batch.records;
         let at = failure
@@ -268,7 +271,7 @@ impl Delivery {
             return None;
         }
         self.checkpointer.pass(&records[start - 1].position);
-        self.report_processed(start - tried.start, in_hand.batch.millis_behind_latest);
+        self.report_processed(&in_hand.batch, tried.start..start, elapsed);
         Some(Delivered::Advanced)
     }
 
@@ -313,10 +316,23 @@ impl Delivery {
         self.calls.events().emit(&Event::ProcessorFailed { shard, call, error, failed_attempts, delay });
     }
 
-    fn report_processed(&self, records: usize, millis_behind_latest: u64) {
-        let shard = self.calls.shard();
-        self.calls.events().emit(&Event::BatchProcessed { shard, records, millis_behind_latest });
+    /// Those of the batch's records are processed. They are some.
+    fn report_processed(&self, batch: &RecordBatch, range: Range<usize>, elapsed: Duration) {
+        let (shard, millis_behind_latest) = (self.calls.shard(), batch.millis_behind_latest);
+        let processed = &batch.records[range];
+        let Some(Record { position: last, .. }) = processed.last() else { return };
+        let (records, bytes) = (processed.len(), processed.iter().map(|record| record.data.len()).sum());
+        let processed = Event::BatchProcessed { shard, records, bytes, last, elapsed, millis_behind_latest };
+        self.calls.events().emit(&processed);
     }
+}
+
+/// What the processor logs while it has a batch belongs to the batch. The fields cost nothing unless somebody listens.
+fn span(batch: &RecordBatch) -> Span {
+    let RecordBatch { shard, records, .. } = batch;
+    let position = |record: Option<&Record>| record.map(|record| record.position.to_string());
+    let (first, last) = (records.first(), records.last());
+    debug_span!("batch", %shard, records = records.len(), first = position(first), last = position(last))
 }
 
 /// False if the shard is about to be given away.

@@ -186,6 +186,7 @@ impl ShardConsumer {
             Delivered::Stopped => return Ending::Released,
             Delivered::StopWorker(error) => return Ending::StopWorker(error),
         }
+        self.context.events.emit(&Event::ShardStarted { shard: self.shard() });
         let range = self.lease.acquired().hash_key_range;
         let fetcher = self.context.retriever.fetch(self.shard(), position, range, self.seed);
         self.pump(fetcher).await
@@ -322,17 +323,20 @@ impl ShardConsumer {
 
     /// The last words: the processor may commit. What the framework commits goes with the lease.
     async fn stop(&mut self) -> Ending {
+        self.report_stopping();
         self.delivery.shutdown_requested().await;
         Ending::Released
     }
 
     async fn stop_worker(&mut self, error: Error) -> Ending {
+        self.report_stopping();
         self.delivery.shutdown_requested().await;
         Ending::StopWorker(error)
     }
 
     /// Everything is processed: tells the processor, and commits the end until the table has it.
     async fn end(&mut self, children: Vec<ChildShard>) -> Ending {
+        self.report_stopping();
         match self.delivery.shard_ended().await {
             Delivered::Done | Delivered::Advanced => {}
             Delivered::Stopped => return self.stop().await,
@@ -380,6 +384,10 @@ impl ShardConsumer {
         let shard = self.shard().clone();
         let shards = list_all_shards(&*self.context.ports.kinesis, &shard.stream).await?;
         Ok(shards.iter().any(|listed| listed.shard_id == shard.shard_id))
+    }
+
+    fn report_stopping(&self) {
+        self.context.events.emit(&Event::ShardStopping { shard: self.shard() });
     }
 
     fn plants(&self, fault: PlantedFault) -> bool {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use tokio::select;
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::commits::Commits;
@@ -17,7 +17,7 @@ use super::watermark::Ticket;
 use crate::error::{Error, Result};
 use crate::event::Event;
 use crate::lease::HeldLease;
-use crate::model::Record;
+use crate::model::{Record, RecordPosition};
 use crate::processor::calls::{CallFailure, Calls};
 use crate::processor::failure::LastResort;
 use crate::processor::{Checkpointer, Delivered, ProcessorError};
@@ -64,7 +64,10 @@ enum Ended {
 
 struct Batch {
     last: Ticket,
+    last_position: RecordPosition,
     records: usize,
+    bytes: usize,
+    admitted_at: Instant,
     millis_behind_latest: u64,
 }
 
@@ -120,7 +123,9 @@ impl LaneRunner {
     }
 
     async fn admit(&mut self, records: Vec<Record>, millis_behind_latest: u64) -> Delivered {
-        let (leaving, count) = (self.leaving.clone(), records.len());
+        let (leaving, admitted_at, count) = (self.leaving.clone(), Instant::now(), records.len());
+        let bytes = records.iter().map(|record| record.data.len()).sum();
+        let last_position = records.last().map(|record| record.position.clone());
         for record in records {
             while !self.book.has_room_for(&record) {
                 let turned = select! {
@@ -135,8 +140,10 @@ impl LaneRunner {
             self.last_admitted = Some(self.book.admit(record));
             self.start();
         }
-        if let Some(last) = self.last_admitted {
-            self.batches.push_back(Batch { last, records: count, millis_behind_latest });
+        if let (Some(last), Some(last_position)) = (self.last_admitted, last_position) {
+            let batch =
+                Batch { last, last_position, records: count, bytes, admitted_at, millis_behind_latest };
+            self.batches.push_back(batch);
         }
         Delivered::Done
     }
@@ -256,9 +263,11 @@ impl LaneRunner {
             self.checkpointer.pass(position);
         }
         while let Some(batch) = self.batches.pop_front_if(|batch| self.book.has_passed(batch.last)) {
-            let Batch { records, millis_behind_latest, .. } = batch;
-            let shard = self.calls.shard();
-            self.calls.events().emit(&Event::BatchProcessed { shard, records, millis_behind_latest });
+            let Batch { last_position, records, bytes, admitted_at, millis_behind_latest, .. } = batch;
+            let (shard, last, elapsed) = (self.calls.shard(), &last_position, admitted_at.elapsed());
+            let processed =
+                Event::BatchProcessed { shard, records, bytes, last, elapsed, millis_behind_latest };
+            self.calls.events().emit(&processed);
         }
         while self.rooms.pop_front_if(|(last, _)| self.book.has_passed(*last)).is_some() {}
     }

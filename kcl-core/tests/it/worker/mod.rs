@@ -38,6 +38,7 @@ mod requests;
 mod resharding;
 mod sharing;
 mod shown;
+mod shown_facts;
 mod shutdown;
 mod slow;
 mod stale_reads;
