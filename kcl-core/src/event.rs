@@ -170,6 +170,11 @@ pub enum Event<'a> {
         /// When the next is made.
         delay: Duration,
     },
+    /// A read succeeded after one or more that failed, or found the shard subscribed to by another.
+    ReadRecovered {
+        /// The shard.
+        shard: &'a ShardKey,
+    },
     /// The shard cannot be subscribed to yet, since its last owner's subscription lives for some seconds more. Subscribing is
     /// tried again after `delay`.
     SubscriptionInUse {

@@ -2,13 +2,15 @@
 
 mod values;
 
+use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use kcl_core::model::InitialPosition;
 use kcl_core::stream::FanOutConsumer;
 
+use crate::operations::http_address;
 pub(crate) use values::endpoint_url;
 use values::{fan_out_consumer, initial_position, region, table_name, whole_number, worker_id};
 
@@ -213,6 +215,13 @@ pub struct RunArgs {
     /// How long a shutdown waits for the batches in hand. From 0 to 86,400,000; default 30,000.
     #[arg(long, value_name = "MS", allow_negative_numbers = true, value_parser = whole_number(GRACES_MS))]
     pub shutdown_grace_ms: Option<u64>,
+    /// Serve `/livez`, `/readyz`, `/status` and `/metrics` over HTTP here: a port (of 127.0.0.1), or an address such as
+    /// 0.0.0.0:8080. Default: nothing is served.
+    #[arg(long, value_name = "ADDRESS", value_parser = http_address)]
+    pub http_address: Option<SocketAddr>,
+    /// Whether metrics tell shards apart; `false` for a worker of thousands of shards.
+    #[arg(long, value_name = "BOOL", default_value_t = true, action = ArgAction::Set)]
+    pub metrics_shard_labels: bool,
     /// The form of the log on standard error.
     #[arg(long, value_enum, default_value_t)]
     pub log_format: LogFormat,

@@ -4,6 +4,8 @@
 //!   needs nothing: no AWS, no network, no other install.
 //! * [`run`] consumes a Kinesis stream through the AWS SDK and prints its records as JSON lines.
 //!
+//! * [`operations`] shows a running worker over HTTP: probes, status and metrics.
+//!
 //! Nothing here decides anything about leases, shards or records: that is [`kcl_core`]'s. What is here is what a
 //! person sees: the [command line](cli), output, [signals], errors and exit statuses.
 //!
@@ -17,6 +19,7 @@
 pub mod cli;
 pub mod demo;
 mod failure;
+pub mod operations;
 pub mod run;
 pub mod signals;
 

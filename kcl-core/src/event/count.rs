@@ -63,6 +63,7 @@ pub(super) fn count(event: &Event<'_>) {
         Event::WorkerStarted
         | Event::WorkerStopping
         | Event::StandstillOver { .. }
+        | Event::ReadRecovered { .. }
         | Event::ShardStarted { .. }
         | Event::ShardStopping { .. }
         | Event::ReturnedToFanOut { .. }

@@ -63,6 +63,7 @@ pub(super) fn log(worker: &WorkerId, event: &Event<'_>) {
         | Event::ReturnedToFanOut { .. }
         | Event::ConsumerRegistered { .. }
         | Event::ConsumerDeregistered { .. }
+        | Event::ReadRecovered { .. }
         | Event::ShardStarted { .. }
         | Event::ShardStopping { .. }
         | Event::BatchRead { .. }
@@ -103,6 +104,7 @@ fn log_reading(worker: &WorkerId, event: &Event<'_>) {
         Event::ReturnedToFanOut { shard } => info!(%worker, %shard, "shard is subscribed to again"),
         Event::ConsumerRegistered { consumer } => info!(%worker, %consumer, "consumer registered"),
         Event::ConsumerDeregistered { consumer } => info!(%worker, %consumer, "consumer deregistered"),
+        Event::ReadRecovered { shard } => info!(%worker, %shard, "shard is read again"),
         Event::ShardStarted { shard } => debug!(%worker, %shard, "shard started"),
         Event::ShardStopping { shard } => debug!(%worker, %shard, "shard stopping"),
         Event::BatchRead { shard, records, in_flight_bytes } => {

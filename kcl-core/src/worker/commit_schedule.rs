@@ -1,13 +1,19 @@
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 
+use crate::processor::Checkpointer;
 use crate::settings::Checkpointing;
 
 /// A commit that failed is made again with the next batch, or after this if none comes.
 const COMMIT_RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Says when the framework commits what is processed. It is asked between batches, never during one.
+/// Says when the framework commits what is processed. It is asked between batches, and during one only
+/// for what is processed before.
 #[derive(Debug)]
 pub(super) struct CommitSchedule {
     checkpointing: Checkpointing,
@@ -49,6 +55,26 @@ impl CommitSchedule {
                 Checkpointing::Every(interval) => interval.min(COMMIT_RETRY_INTERVAL),
                 _ => COMMIT_RETRY_INTERVAL,
             };
+    }
+
+    /// Commits what is processed once it is due, unless the batch in hand is processed before. To be polled whenever that
+    /// is.
+    pub(super) async fn commit_when_due(&mut self, checkpointer: &Checkpointer, is_processed: &AtomicBool) {
+        while checkpointer.uncommitted().is_some() {
+            let mut due = pin!(sleep_until(self.due_at()));
+            let is_due = poll_fn(|context| {
+                if is_processed.load(Ordering::Relaxed) {
+                    return Poll::Ready(false);
+                }
+                due.as_mut().poll(context).map(|()| true)
+            });
+            if !is_due.await {
+                return;
+            }
+            let now = Instant::now();
+            let committed = checkpointer.checkpoint_processed().await;
+            self.note(committed.is_ok(), now);
+        }
     }
 }
 

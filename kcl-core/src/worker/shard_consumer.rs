@@ -1,8 +1,5 @@
-use std::future::poll_fn;
-use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::Poll;
 
 use futures_util::future::join;
 
@@ -305,7 +302,7 @@ impl ShardConsumer {
             is_processed.store(true, Ordering::Relaxed);
             delivered
         };
-        join(processed, commit_when_due(commits, checkpointer, &is_processed)).await.0
+        join(processed, commits.commit_when_due(checkpointer, &is_processed)).await.0
     }
 
     /// Commits what is processed, if that is the framework's task and due. A failure is reported by the checkpointer; the next
@@ -396,28 +393,5 @@ impl ShardConsumer {
 
     fn shard(&self) -> &ShardKey {
         self.lease.shard()
-    }
-}
-
-/// Commits what is processed once it is due, unless the batch in hand is processed before. To be polled whenever that is.
-async fn commit_when_due(
-    commits: &mut CommitSchedule,
-    checkpointer: &Checkpointer,
-    is_processed: &AtomicBool,
-) {
-    while checkpointer.uncommitted().is_some() {
-        let mut due = pin!(sleep_until(commits.due_at()));
-        let is_due = poll_fn(|context| {
-            if is_processed.load(Ordering::Relaxed) {
-                return Poll::Ready(false);
-            }
-            due.as_mut().poll(context).map(|()| true)
-        });
-        if !is_due.await {
-            return;
-        }
-        let now = Instant::now();
-        let committed = checkpointer.checkpoint_processed().await;
-        commits.note(committed.is_ok(), now);
     }
 }

@@ -26,6 +26,7 @@ fn is_left_out(event: &Event<'_>) -> bool {
         Event::TableScanned { .. }
             | Event::LeaseRenewed { .. }
             | Event::StandstillOver { .. }
+            | Event::ReadRecovered { .. }
             | Event::ShardStarted { .. }
             | Event::ShardStopping { .. }
             | Event::BatchRead { .. }

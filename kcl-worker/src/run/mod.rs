@@ -13,13 +13,15 @@ use std::io::stdout;
 use std::sync::Arc;
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
-use kcl_core::aws;
+use kcl_core::model::WorkerId;
 use kcl_core::worker::Worker;
+use kcl_core::{Event, WorkerSettings, aws};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use crate::Failure;
 use crate::cli::RunArgs;
+use crate::operations::{Operations, OperationsSettings, WorkerFacts};
 use forced_shutdown::ForcedShutdown;
 use json_lines::{JsonLines, Output};
 
@@ -37,13 +39,36 @@ pub async fn run(args: &RunArgs, stop: CancellationToken) -> Result<(), Failure>
     let output = Arc::new(Output::new(stdout(), stop.clone()));
     let processors = JsonLines::factory(Arc::clone(&output));
     let forced = Arc::new(ForcedShutdown::default());
-    let worker = Worker::new(settings, ports, processors).with_event_sink(ForcedShutdown::sink(&forced));
+    let operations = operations(args, &settings)?;
+    let shown = operations.as_ref().map(Operations::sink);
+    let note_forced = ForcedShutdown::sink(&forced);
+    let worker = Worker::new(settings, ports, processors).with_event_sink(
+        move |worker: &WorkerId, event: &Event<'_>| {
+            note_forced(worker, event);
+            if let Some(shown) = &shown {
+                shown(worker, event);
+            }
+        },
+    );
     let stopping = async {
         stop.cancelled().await;
         info!("stopping: what is in hand is finished and committed; a second signal exits at once");
     };
     worker.run(stopping).await.map_err(Failure::runtime)?;
     output.failure().or_else(|| forced.failure()).map_or(Ok(()), Err)
+}
+
+/// The HTTP endpoint, if there is to be one.
+fn operations(args: &RunArgs, settings: &WorkerSettings) -> Result<Option<Operations>, Failure> {
+    let Some(http_address) = args.http_address else { return Ok(None) };
+    let worker = WorkerFacts {
+        worker_id: settings.worker_id.clone(),
+        stream: args.stream.clone(),
+        application: args.application.clone(),
+    };
+    let (metrics_shard_labels, failover_time) = (args.metrics_shard_labels, settings.failover_time);
+    Operations::start(OperationsSettings { http_address, metrics_shard_labels, worker, failover_time })
+        .map(Some)
 }
 
 /// The SDK's usual chain, overridden where the command line says so.

@@ -4,3 +4,5 @@
 
 mod child;
 mod demo;
+mod operations;
+mod operations_docs;

@@ -9,6 +9,8 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use kcl_core::model::ShardKey;
 use kcl_core::processor::{Checkpointer, ProcessorError, RecordBatch, RecordProcessor};
+use kcl_core::testing::{Fault, FaultyKinesis, KinesisCall};
+use kcl_core::worker::Ports;
 use tokio::time::sleep;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
@@ -45,6 +47,26 @@ async fn a_shard_whose_processor_has_a_batch_is_not_idle() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn reads_that_work_again_are_reported_once() {
+    let mut fleet = Fleet::new(1);
+    let to_fail = Arc::new(AtomicU64::new(0));
+    let left = Arc::clone(&to_fail);
+    let kinesis = FaultyKinesis::new(fleet.ports().kinesis, move |call| {
+        let is_read = matches!(call, KinesisCall::GetRecords(_));
+        let fails = is_read
+            && left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok();
+        if fails { Fault::Cut } else { Fault::None }
+    });
+    let ports = Ports { kinesis: Arc::new(kinesis), ..fleet.ports() };
+    fleet.start_with("a", fleet.settings("a"), ports, fleet.recorder());
+    sleep(secs(30)).await;
+    to_fail.store(2, Ordering::Relaxed);
+    sleep(secs(60)).await;
+    assert_eq!(fleet.count_events("ReadFailed"), 2);
+    assert_eq!(fleet.count_events("ReadRecovered"), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn scans_show_the_fleet_and_a_stop_is_reported_when_it_begins() {
     let mut fleet = Fleet::new(4);
     fleet.start("a");
@@ -62,7 +84,7 @@ async fn scans_show_the_fleet_and_a_stop_is_reported_when_it_begins() {
     fleet.stop("a").await;
     let order = |event: &str| {
         let events = fleet.events.lock().unwrap();
-        events.iter().position(|(_, line)| line.contains(event)).unwrap()
+        events.iter().rposition(|(_, line)| line.contains(event)).unwrap()
     };
     assert!(order("a: WorkerStopping") < order("a: ShardStopping"));
     assert!(order("a: ShardStopping") < order("a: WorkerStopped"));
