@@ -106,7 +106,9 @@ async fn metrics_are_text_with_the_age_of_the_last_scan() {
     report(&operations, &scanned);
     let answer = request(&operations, "GET /metrics").await;
     assert!(answer.contains("content-type: text/plain; version=0.0.4"), "{answer}");
-    assert!(body_of(&answer).contains("# TYPE kcl_table_scan_age_seconds gauge\nkcl_table_scan_age_seconds "));
+    assert!(
+        body_of(&answer).contains("# TYPE kcl_table_scan_age_seconds gauge\nkcl_table_scan_age_seconds ")
+    );
 }
 
 #[tokio::test]

@@ -50,7 +50,10 @@ fn the_runbook_has_every_metric_and_no_other() {
     assert!(written.len() > 40, "only {} metrics were found", written.len());
     let missing: Vec<_> = written.difference(&names).collect();
     let stale: Vec<_> = names.difference(&written).collect();
-    assert!(missing.is_empty() && stale.is_empty(), "not in the runbook: {missing:?}; not written: {stale:?}");
+    assert!(
+        missing.is_empty() && stale.is_empty(),
+        "not in the runbook: {missing:?}; not written: {stale:?}"
+    );
 }
 
 #[test]
