@@ -35,7 +35,7 @@ pub(super) fn count(event: &Event<'_>) {
             counter!("kcl_reads_failed_total", "shard" => shard.to_string()).increment(1);
         }
         Event::BatchRead { .. } | Event::ShardIdle { .. } | Event::BatchProcessed { .. } => {
-            count_reading(event)
+            count_reading(event);
         }
         Event::TableScanned { .. } | Event::WorkerStopped => count_table(event),
         Event::ShardEnded { .. } => counter!("kcl_shards_ended_total").increment(1),

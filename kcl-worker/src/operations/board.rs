@@ -121,13 +121,15 @@ impl StatusBoard {
                 let reason = "no worker takes it: all hold as many as they may, or have failed to read it";
                 self.show(shard, ShardStatus::stalled(ShardState::Unclaimed, reason, now));
             }
-            Event::StandstillOver { shard } => {
-                if self.free.get(*shard).is_some_and(|status| status.rests_until.is_none()) {
-                    self.free.remove(*shard);
-                }
+            Event::StandstillOver { shard } if !self.is_resting(shard) => {
+                self.free.remove(*shard);
             }
             _ => {}
         }
+    }
+
+    fn is_resting(&self, shard: &ShardKey) -> bool {
+        self.free.get(shard).is_some_and(|status| status.rests_until.is_some())
     }
 
     /// What this worker holds is not free, and that it rests says more than that nobody else takes it.
