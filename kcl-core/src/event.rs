@@ -4,12 +4,15 @@
 //! event never changes what the worker does.
 
 mod block_reason;
-mod report;
+mod count;
+mod describe;
+mod log;
 mod sink;
 
 use std::time::Duration;
 
 pub use block_reason::BlockReason;
+pub use describe::describe_metrics;
 pub use sink::EventSink;
 pub(crate) use sink::Events;
 
@@ -25,8 +28,25 @@ use crate::processor::FailureCondition;
 pub enum Event<'a> {
     /// The worker is ready and begins to look for leases.
     WorkerStarted,
+    /// The worker takes no more leases, and gives back those it has.
+    WorkerStopping,
     /// The worker has stopped: every lease is released or left to expire.
     WorkerStopped,
+    /// The worker has read the whole lease table.
+    TableScanned {
+        /// The rows of the stream's shards, those processed to their end included.
+        leases: usize,
+        /// The leases that this worker holds.
+        held: usize,
+        /// The leases of shards that are not processed to their end, and that no live worker owns.
+        free: usize,
+        /// The workers that own leases and renew them.
+        workers: usize,
+        /// How long the scan took.
+        elapsed: Duration,
+        /// The time from the beginning of one scan to that of the next.
+        interval: Duration,
+    },
     /// A row was created for a shard that had none.
     LeaseCreated {
         /// The shard.
@@ -76,6 +96,11 @@ pub enum Event<'a> {
         /// Why.
         error: &'a Error,
     },
+    /// The lease was renewed by a write of its own. A commit renews it, too.
+    LeaseRenewed {
+        /// The shard.
+        shard: &'a ShardKey,
+    },
     /// A renewal failed; it is tried again until the lease expires.
     RenewalFailed {
         /// The shard.
@@ -95,11 +120,44 @@ pub enum Event<'a> {
         /// The shard that nobody reads.
         shard: &'a ShardKey,
     },
+    /// A shard that waited for its parents, or that nobody took, does so no longer: it is owned, finished or gone.
+    StandstillOver {
+        /// The shard.
+        shard: &'a ShardKey,
+    },
     /// The row says that the shard has ended, and the stream that it takes new records: the row is that of an earlier
     /// stream of the same name, or somebody has changed it. The shard is not read.
     ShardEndedTooEarly {
         /// The shard.
         shard: &'a ShardKey,
+    },
+    /// The processor is ready, and the shard is read from here on.
+    ShardStarted {
+        /// The shard.
+        shard: &'a ShardKey,
+    },
+    /// Nothing more of the shard is read: its processor says its last words, at the end of the shard or before it is given
+    /// away.
+    ShardStopping {
+        /// The shard.
+        shard: &'a ShardKey,
+    },
+    /// Records were read, ahead of the processor.
+    BatchRead {
+        /// The shard.
+        shard: &'a ShardKey,
+        /// How many Kinesis records, before aggregates are taken apart.
+        records: usize,
+        /// What the shard holds of the fetch budget with them, in bytes: all that is read and not processed.
+        in_flight_bytes: usize,
+    },
+    /// A read found nothing new, and everything read before is processed. Reported at the first such read, and again
+    /// while it is behind.
+    ShardIdle {
+        /// The shard.
+        shard: &'a ShardKey,
+        /// How far the reader is behind the newest record, in milliseconds; 0 at the tip.
+        millis_behind_latest: u64,
     },
     /// A read failed; it is tried again after `delay`.
     ReadFailed {
@@ -111,6 +169,11 @@ pub enum Event<'a> {
         failed_attempts: u32,
         /// When the next is made.
         delay: Duration,
+    },
+    /// A read succeeded after one or more that failed, or found the shard subscribed to by another.
+    ReadRecovered {
+        /// The shard.
+        shard: &'a ShardKey,
     },
     /// The shard cannot be subscribed to yet, since its last owner's subscription lives for some seconds more. Subscribing is
     /// tried again after `delay`.
@@ -177,6 +240,12 @@ pub enum Event<'a> {
         shard: &'a ShardKey,
         /// How many records it had.
         records: usize,
+        /// The bytes of their data.
+        bytes: usize,
+        /// The last of them.
+        last: &'a RecordPosition,
+        /// How long the call took; of lanes, from the first record's admission to the last one's end.
+        elapsed: Duration,
         /// How far the reader was behind the newest record, in milliseconds.
         millis_behind_latest: u64,
     },

@@ -74,7 +74,7 @@ pub mod testing;
 pub mod worker;
 
 pub use error::{Error, ErrorKind, Result};
-pub use event::{BlockReason, Event, EventSink};
+pub use event::{BlockReason, Event, EventSink, describe_metrics};
 #[cfg(feature = "planted-faults")]
 pub use planted::PlantedFault;
 pub use retry::RetryDelays;

@@ -235,6 +235,11 @@ fn config(mut matches: ArgMatches) -> ConfigCommand {
 }
 
 impl Cli {
+    /// The whole command line of `kcl-worker`.
+    pub fn command() -> clap::Command {
+        Program::worker().command()
+    }
+
     /// Reads a command line of `kcl-worker`, the program's name first.
     ///
     /// # Errors

@@ -6,6 +6,8 @@
 //! * [`run`] consumes a Kinesis stream through the AWS SDK, as its [configuration](config) says.
 //! * `config` checks and shows a configuration.
 //!
+//! * [`operations`] shows a running worker over HTTP: probes, status and metrics.
+//!
 //! Nothing here decides anything about leases, shards or records: that is [`kcl_core`]'s. What is here is what a
 //! person sees: the [command line](cli), output, [signals], errors and exit statuses.
 //!
@@ -23,6 +25,7 @@ pub mod demo;
 mod failure;
 #[cfg(unix)]
 pub mod multilang;
+pub mod operations;
 mod program;
 pub mod run;
 pub mod signals;

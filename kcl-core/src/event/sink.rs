@@ -1,7 +1,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::{Event, report};
+use super::Event;
+use super::count::count;
+use super::log::log;
 use crate::model::WorkerId;
 
 /// Receives a worker's events.
@@ -32,8 +34,8 @@ impl Events {
     }
 
     pub(crate) fn emit(&self, event: &Event<'_>) {
-        report::log(&self.worker, event);
-        report::count(event);
+        log(&self.worker, event);
+        count(event);
         if let Some(sink) = &self.sink {
             sink.emit(&self.worker, event);
         }

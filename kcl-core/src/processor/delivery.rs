@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::select;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
+use tracing::{Instrument, Span, debug_span};
 
 use super::calls::{CallFailure, Calls};
 use super::failure::{Attempts, Blocked, Exhausted, Failure, FailureCondition, LastResort};
@@ -114,17 +115,18 @@ impl Delivery {
             {
                 return Ok(());
             }
+            let called_at = Instant::now();
             let outcome = self.attempt(in_hand, next.clone()).await;
             match outcome.or_else(|failure| self.planted_success(failure)) {
                 Ok(()) => {
                     self.checkpointer.succeed();
                     self.trouble = None;
-                    self.report_processed(next.len(), in_hand.batch.millis_behind_latest);
+                    self.report_processed(&in_hand.batch, next.clone(), called_at.elapsed());
                     in_hand.attempts.settle(next.end);
                     return Ok(());
                 }
                 Err(failure) => {
-                    if self.fail(in_hand, next, &failure) {
+                    if self.fail(in_hand, next, &failure, called_at.elapsed()) {
                         return Ok(());
                     }
                 }
@@ -149,7 +151,7 @@ impl Delivery {
             self.checkpointer.begin(&last.position);
         }
         let call = self.processor.process_records(batch, &self.checkpointer);
-        self.calls.make("process_records", call).await
+        self.calls.make("process_records", call.instrument(span(batch))).await
     }
 
     /// Calls `shard_ended` until it succeeds.
@@ -261,7 +263,13 @@ impl Delivery {
     }
 
     /// A call with the records of `tried` has failed. True if some of them are processed all the same.
-    fn fail(&mut self, in_hand: &mut BatchInHand, tried: Range<usize>, failure: &CallFailure) -> bool {
+    fn fail(
+        &mut self,
+        in_hand: &mut BatchInHand,
+        tried: Range<usize>,
+        failure: &CallFailure,
+        elapsed: Duration,
+    ) -> bool {
         let records = &in_hand.batch.records;
         let at = failure
             .position
@@ -284,7 +292,7 @@ impl Delivery {
         let is_passed = self.last_resort.plants(PlantedFault::CommitPastFailure);
         let last = if is_passed { start.min(tried.end - 1) } else { start - 1 };
         self.checkpointer.pass(&records[last].position);
-        self.report_processed(start - tried.start, in_hand.batch.millis_behind_latest);
+        self.report_processed(&in_hand.batch, tried.start..start, elapsed);
         true
     }
 
@@ -328,10 +336,23 @@ impl Delivery {
         self.calls.events().emit(&Event::ProcessorFailed { shard, call, error, failed_attempts, delay });
     }
 
-    fn report_processed(&self, records: usize, millis_behind_latest: u64) {
-        let shard = self.calls.shard();
-        self.calls.events().emit(&Event::BatchProcessed { shard, records, millis_behind_latest });
+    /// Those of the batch's records are processed. They are some.
+    fn report_processed(&self, batch: &RecordBatch, range: Range<usize>, elapsed: Duration) {
+        let (shard, millis_behind_latest) = (self.calls.shard(), batch.millis_behind_latest);
+        let processed = &batch.records[range];
+        let Some(Record { position: last, .. }) = processed.last() else { return };
+        let (records, bytes) = (processed.len(), processed.iter().map(|record| record.data.len()).sum());
+        let processed = Event::BatchProcessed { shard, records, bytes, last, elapsed, millis_behind_latest };
+        self.calls.events().emit(&processed);
     }
+}
+
+/// What the processor logs while it has a batch belongs to the batch. The fields cost nothing unless somebody listens.
+fn span(batch: &RecordBatch) -> Span {
+    let RecordBatch { shard, records, .. } = batch;
+    let position = |record: Option<&Record>| record.map(|record| record.position.to_string());
+    let (first, last) = (records.first(), records.last());
+    debug_span!("batch", %shard, records = records.len(), first = position(first), last = position(last))
 }
 
 /// False if the shard is about to be given away.

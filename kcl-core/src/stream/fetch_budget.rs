@@ -127,6 +127,12 @@ impl ShardBudget {
         }
     }
 
+    /// What the shard holds of both halves.
+    pub(crate) fn held_bytes(&self) -> usize {
+        let common_units = self.floor.common_units.load(Ordering::Relaxed);
+        self.floor.held.load(Ordering::Relaxed) + common_units * UNIT_BYTES
+    }
+
     /// Leave to have a subscription unread for a moment, unless too many are; for as long as it is kept.
     pub(crate) fn leave_unread(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.floor.budget.unread).try_acquire_owned().ok()

@@ -92,6 +92,9 @@ impl PollingSource {
         self.page_size.note(bytes, &records);
         room.try_grow(bytes);
         room.shrink(bytes);
+        if self.retry.failed_attempts() > 0 {
+            self.events.emit(&Event::ReadRecovered { shard: &self.shard });
+        }
         self.retry.reset();
         let shard_end = next.is_none().then_some(children);
         self.iterator = next;

@@ -38,6 +38,16 @@ impl Unpacker {
         FetchedBatch::new(unpacked, millis_behind_latest, shard_end, room)
     }
 
+    /// Reports that so many Kinesis records were read, with which the shard holds so much.
+    pub(super) fn report_read(&self, records: usize, in_flight_bytes: usize) {
+        self.events.emit(&Event::BatchRead { shard: &self.shard, records, in_flight_bytes });
+    }
+
+    /// Reports that there is nothing to do.
+    pub(super) fn report_idle(&self, millis_behind_latest: u64) {
+        self.events.emit(&Event::ShardIdle { shard: &self.shard, millis_behind_latest });
+    }
+
     fn expand(
         &self,
         records: Vec<Record>,

@@ -80,6 +80,11 @@ impl Consumers {
         }
     }
 
+    /// How many leases this worker holds.
+    pub(super) fn len(&self) -> usize {
+        self.held.len()
+    }
+
     pub(super) fn holds(&self, shard: &ShardKey) -> bool {
         self.held.contains_key(shard)
     }

@@ -7,6 +7,7 @@ use tokio::time::{Instant, sleep};
 
 use super::consumers::{Consumers, Ended};
 use super::requests::{Answer, Request, Requests};
+use super::scan_report::report_scan;
 use super::shard_consumer::Context;
 use super::shard_sync::ShardSync;
 use super::standstill::Standstill;
@@ -192,6 +193,7 @@ impl Coordinator {
         }
         let twin = namesakes.look(book, me, |shard| is_mine(consumers, takes, requests, shard), now);
         standstill.report(book, now, settings.failover_time * UNCLAIMED_REPORT_FAILOVER_TIMES, events);
+        report_scan(&self.scan, &self.book, self.consumers.len(), now, &self.context.events);
         twin.map_or(Ok(()), |shard| Err(self.namesake(&shard)))
     }
 
@@ -342,6 +344,7 @@ impl Coordinator {
 
     /// Waits for leases on their way, and gives back everything.
     async fn stop(&mut self) -> BTreeMap<ShardKey, ShardOutcome> {
+        self.context.events.emit(&Event::WorkerStopping);
         self.context.stopping.cancel();
         let Self { takes, requests, consumers, .. } = self;
         let withdrawn = async { while requests.next_ended().await.is_some() {} };

@@ -59,7 +59,10 @@ impl LeaseKeeper {
                 sleep_until(lease.written_at() + age).await;
             }
             // In a box, since it is idle most of the time.
-            let Err(error) = Box::pin(lease.renew()).await else { continue };
+            let Err(error) = Box::pin(lease.renew()).await else {
+                self.events.emit(&Event::LeaseRenewed { shard: lease.shard() });
+                continue;
+            };
             if error.kind() == ErrorKind::LeaseLost {
                 return;
             }

@@ -13,6 +13,7 @@ mod lease_keeper;
 mod lease_request;
 mod leave;
 mod requests;
+mod scan_report;
 mod shard_consumer;
 mod shard_sync;
 mod shutdown_report;

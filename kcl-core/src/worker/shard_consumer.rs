@@ -194,6 +194,7 @@ impl ShardConsumer {
         if let Err(halt) = Box::pin(self.initialize()).await {
             return halt.into();
         }
+        self.context.events.emit(&Event::ShardStarted { shard: self.shard() });
         let range = self.lease.acquired().hash_key_range;
         let fetcher = self.context.retriever.fetch(self.shard(), position, range, self.seed);
         self.pump(fetcher).await
@@ -317,11 +318,13 @@ impl ShardConsumer {
 
     /// The processor may commit. What the framework commits goes with the lease.
     async fn last_words(&mut self) {
+        self.report_stopping();
         self.has_dropped_calls |= !self.delivery.shutdown_requested().await;
     }
 
     /// Everything is processed: tells the processor, and commits the end until the table has it.
     async fn end(&mut self, children: Vec<ChildShard>) -> Ending {
+        self.report_stopping();
         if let Err(halt) = self.delivery.shard_ended().await {
             return self.stop(halt).await;
         }
@@ -367,6 +370,10 @@ impl ShardConsumer {
         let shard = self.shard().clone();
         let shards = list_all_shards(&*self.context.ports.kinesis, &shard.stream).await?;
         Ok(shards.iter().any(|listed| listed.shard_id == shard.shard_id))
+    }
+
+    fn report_stopping(&self) {
+        self.context.events.emit(&Event::ShardStopping { shard: self.shard() });
     }
 
     fn plants(&self, fault: PlantedFault) -> bool {

@@ -5,7 +5,8 @@ use crate::event::{Event, Events};
 use crate::lease::{LeaseBook, lineage};
 use crate::model::{MonotonicTime, ShardId, ShardKey};
 
-/// Tells why a shard that nobody owns is not started: once for each reason, not at every look.
+/// Tells why a shard that nobody owns is not started, once for each reason and not at every look; and when it is so no
+/// longer.
 #[derive(Debug, Default)]
 pub(super) struct Standstill {
     /// What each waiting shard waits for, as last reported.
@@ -41,6 +42,10 @@ impl Standstill {
         }
         for shard in unclaimed.difference(&self.unclaimed) {
             events.emit(&Event::LeaseUnclaimed { shard });
+        }
+        let stood = self.waiting.keys().chain(&self.unclaimed);
+        for shard in stood.filter(|shard| !waiting.contains_key(*shard) && !unclaimed.contains(*shard)) {
+            events.emit(&Event::StandstillOver { shard });
         }
         *self = Self { waiting, unclaimed };
     }

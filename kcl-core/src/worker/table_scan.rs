@@ -30,6 +30,7 @@ pub(super) struct TableScan {
     interval: Duration,
     limit: Duration,
     started_at: Instant,
+    took: Duration,
     next_at: Instant,
 }
 
@@ -39,12 +40,17 @@ impl TableScan {
         let interval = context.settings.lease_scan_interval;
         let limit = context.settings.failover_time / SCAN_TIMEOUT_DIVISOR;
         let now = Instant::now();
-        Self { context, running: None, interval, limit, started_at: now, next_at: now }
+        Self { context, running: None, interval, limit, started_at: now, took: Duration::ZERO, next_at: now }
     }
 
     /// The time between two scans, as the table's size is.
     pub(super) fn interval(&self) -> Duration {
         self.interval
+    }
+
+    /// How long the last scan took.
+    pub(super) fn took(&self) -> Duration {
+        self.took
     }
 
     /// Asks for a scan at this time, if none is due before.
@@ -65,11 +71,12 @@ impl TableScan {
         };
         let scanned = running.await;
         self.running = None;
+        self.took = self.started_at.elapsed();
         if let Ok(rows) = &scanned {
             self.interval = scan_interval(rows.len(), &self.context.settings);
         }
         let limit_min = self.context.settings.failover_time / SCAN_TIMEOUT_DIVISOR;
-        self.limit = (self.started_at.elapsed() * 2).min(SCAN_TIMEOUT_MAX).max(limit_min);
+        self.limit = (self.took * 2).min(SCAN_TIMEOUT_MAX).max(limit_min);
         scanned
     }
 }

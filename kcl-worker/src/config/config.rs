@@ -1,4 +1,5 @@
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -56,6 +57,10 @@ pub struct Config {
     pub on_failure_spill_directory: Option<PathBuf>,
     /// The form of the log on standard error.
     pub log_format: LogFormat,
+    /// Where the HTTP endpoint is. Default: there is none.
+    pub http_address: Option<SocketAddr>,
+    /// True if metrics tell shards apart.
+    pub metrics_shard_labels: bool,
     /// The rest of what the library takes: see [`worker_settings`](Self::worker_settings).
     pub(super) worker: WorkerSettings,
 }
@@ -141,6 +146,8 @@ impl Config {
             on_failure_destination: None,
             on_failure_spill_directory: None,
             log_format: LogFormat::Text,
+            http_address: None,
+            metrics_shard_labels: true,
             worker: WorkerSettings::new(stream, worker_id),
         }
     }

@@ -65,7 +65,7 @@ impl Board {
         let mut facts = self.facts();
         facts.apply(worker, event, elapsed);
         let words = describe(worker, event);
-        if self.keeps_routine || !words.is_routine {
+        if let Some(words) = words.filter(|words| self.keeps_routine || !words.is_routine) {
             facts.log(elapsed, &words.text);
         }
     }
@@ -169,7 +169,7 @@ impl Facts {
                     row.state = ShardState::WaitingForParents;
                 }
             }
-            Event::BatchProcessed { shard, records, millis_behind_latest } => {
+            Event::BatchProcessed { shard, records, millis_behind_latest, .. } => {
                 let row = self.row(&shard.shard_id);
                 row.records += *records as u64;
                 row.behind_ms = *millis_behind_latest;

@@ -11,10 +11,28 @@ pub(super) struct EventText {
     pub(super) is_routine: bool,
 }
 
-/// Puts an event of `worker` into words.
-pub(super) fn describe(worker: &WorkerId, event: &Event<'_>) -> EventText {
+/// Puts an event of `worker` into words. What follows from other events, or goes on all the time, is left out.
+pub(super) fn describe(worker: &WorkerId, event: &Event<'_>) -> Option<EventText> {
+    if is_left_out(event) {
+        return None;
+    }
     let is_routine = matches!(event, Event::BatchProcessed { .. } | Event::Checkpointed { .. });
-    EventText { text: format!("{worker} {}", words(event)), is_routine }
+    Some(EventText { text: format!("{worker} {}", words(event)), is_routine })
+}
+
+fn is_left_out(event: &Event<'_>) -> bool {
+    matches!(
+        event,
+        Event::TableScanned { .. }
+            | Event::LeaseRenewed { .. }
+            | Event::StandstillOver { .. }
+            | Event::ReadRecovered { .. }
+            | Event::ShardStarted { .. }
+            | Event::ShardStopping { .. }
+            | Event::BatchRead { .. }
+            | Event::ShardIdle { .. }
+            | Event::WorkerStopping
+    )
 }
 
 fn words(event: &Event<'_>) -> String {

@@ -14,6 +14,7 @@ mod shutdown;
 
 use std::fmt;
 
+use kcl_core::WorkerSettings;
 use kcl_core::processor::ProcessorFactory;
 use kcl_core::worker::Worker;
 use tokio_util::sync::CancellationToken;
@@ -21,6 +22,7 @@ use tracing::{info, warn};
 
 use crate::Failure;
 use crate::config::{Config, Resolved, none_of};
+use crate::operations::{Operations, OperationsSettings, WorkerFacts};
 use clients::Clients;
 use processors::Chosen;
 
@@ -64,11 +66,15 @@ pub(crate) async fn run_resolved(
 pub async fn run(config: &Config, processors: Processors, stop: CancellationToken) -> Result<(), Failure> {
     endpoints::check_environment()?;
     let settings = config.worker_settings().map_err(Failure::usage)?;
+    let operations = operations(config, &settings)?;
     let clients = Clients::load(config).await;
     let chosen = Chosen::new(config, processors, &stop)?;
     let mut worker = Worker::new(settings, clients.ports(config), chosen.factory);
     if let Some(destination) = destination::of(config, &clients) {
         worker = worker.with_on_failure_destination(destination);
+    }
+    if let Some(operations) = &operations {
+        worker = worker.with_event_sink(operations.sink());
     }
     let stopping = async {
         stop.cancelled().await;
@@ -77,4 +83,17 @@ pub async fn run(config: &Config, processors: Processors, stop: CancellationToke
     let report = worker.run(stopping).await.map_err(Failure::runtime)?;
     let printed = chosen.output.and_then(|output| output.failure());
     printed.or_else(|| shutdown::failure(&report)).map_or(Ok(()), Err)
+}
+
+/// The HTTP endpoint, if there is to be one.
+fn operations(config: &Config, settings: &WorkerSettings) -> Result<Option<Operations>, Failure> {
+    let Some(http_address) = config.http_address else { return Ok(None) };
+    let worker = WorkerFacts {
+        worker_id: settings.worker_id.clone(),
+        stream: config.stream.to_string(),
+        application: config.application.clone(),
+    };
+    let (metrics_shard_labels, failover_time) = (config.metrics_shard_labels, settings.failover_time);
+    let settings = OperationsSettings { http_address, metrics_shard_labels, worker, failover_time };
+    Operations::start(settings).map(Some)
 }

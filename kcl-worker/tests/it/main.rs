@@ -5,3 +5,5 @@
 mod child;
 mod config;
 mod demo;
+mod operations;
+mod operations_docs;

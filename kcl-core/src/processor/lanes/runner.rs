@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use tokio::select;
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::commits::Commits;
@@ -18,7 +18,7 @@ use super::watermark::Ticket;
 use crate::error::{Error, Result};
 use crate::event::Event;
 use crate::lease::HeldLease;
-use crate::model::Record;
+use crate::model::{Record, RecordPosition};
 use crate::planted::PlantedFault;
 use crate::processor::calls::{CallFailure, Calls};
 use crate::processor::failure::LastResort;
@@ -68,7 +68,10 @@ enum Ended {
 
 struct Batch {
     last: Ticket,
+    last_position: RecordPosition,
     records: usize,
+    bytes: usize,
+    admitted_at: Instant,
     millis_behind_latest: u64,
 }
 
@@ -123,7 +126,9 @@ impl LaneRunner {
 
     async fn admit(&mut self, next: NextRecords, millis_behind_latest: u64) -> Result<(), Halt> {
         let NextRecords { records, mut malformed } = next;
-        let (leaving, count) = (self.leaving.clone(), records.len());
+        let (leaving, admitted_at, count) = (self.leaving.clone(), Instant::now(), records.len());
+        let bytes = records.iter().map(|record| record.data.len()).sum();
+        let last_position = records.last().map(|record| record.position.clone());
         for (index, record) in records.into_iter().enumerate() {
             while !self.book.has_room_for(&record) {
                 self.turn_unless(&leaving).await?;
@@ -135,8 +140,10 @@ impl LaneRunner {
             self.last_admitted = Some(ticket);
             self.start();
         }
-        if let Some(last) = self.last_admitted {
-            self.batches.push_back(Batch { last, records: count, millis_behind_latest });
+        if let (Some(last), Some(last_position)) = (self.last_admitted, last_position) {
+            let batch =
+                Batch { last, last_position, records: count, bytes, admitted_at, millis_behind_latest };
+            self.batches.push_back(batch);
         }
         Ok(())
     }
@@ -279,10 +286,14 @@ impl LaneRunner {
     fn report_processed(&mut self, batch: &Batch) {
         let given_up_later = self.given_up.split_off(&batch.last.next());
         let given_up = mem::replace(&mut self.given_up, given_up_later).len();
-        let (shard, records, millis_behind_latest) =
-            (self.calls.shard(), batch.records.saturating_sub(given_up), batch.millis_behind_latest);
+        let Batch { last_position, bytes, admitted_at, millis_behind_latest, .. } = batch;
+        let (shard, records) = (self.calls.shard(), batch.records.saturating_sub(given_up));
+        let (last, bytes, elapsed) = (last_position, *bytes, admitted_at.elapsed());
+        let millis_behind_latest = *millis_behind_latest;
         if records > 0 {
-            self.calls.events().emit(&Event::BatchProcessed { shard, records, millis_behind_latest });
+            let processed =
+                Event::BatchProcessed { shard, records, bytes, last, elapsed, millis_behind_latest };
+            self.calls.events().emit(&processed);
         }
     }
 

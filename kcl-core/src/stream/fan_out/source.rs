@@ -122,7 +122,9 @@ impl FanOutSource {
         let age = open.opened_at.elapsed();
         match event {
             Ok(Some(event)) => {
-                self.schedule.note_event(age);
+                if self.schedule.note_event(age) {
+                    self.events.emit(&Event::ReadRecovered { shard: &self.shard });
+                }
                 return Ok(Some(self.accept(event, room)));
             }
             Ok(None) => self.close(),

@@ -59,13 +59,13 @@ impl SubscribeSchedule {
         self.next_at = opened_at + SUBSCRIBE_INTERVAL;
     }
 
-    /// An event came from a subscription of this age.
-    pub(super) fn note_event(&mut self, age: Duration) {
+    /// An event came from a subscription of this age. Returns whether something had failed since the one before.
+    pub(super) fn note_event(&mut self, age: Duration) -> bool {
         if age >= SUBSCRIBE_INTERVAL {
             self.failures.reset();
         }
         self.in_use.reset();
-        self.failing_since = None;
+        self.failing_since.take().is_some()
     }
 
     /// Somebody else is subscribed, the last owner of the shard at first.

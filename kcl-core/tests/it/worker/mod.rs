@@ -41,6 +41,7 @@ mod resharding;
 mod shard_starts;
 mod sharing;
 mod shown;
+mod shown_facts;
 mod shutdown;
 mod slow;
 mod stale_reads;

@@ -1,7 +1,6 @@
-//! Events as log lines and as metrics. Never adds a fact of its own.
+//! Events as log lines. Never adds a fact of its own.
 
-use metrics::{counter, gauge};
-use tracing::{debug, error, info, warn};
+use tracing::{debug, error, info, trace, warn};
 
 use super::Event;
 use crate::model::{RecordPosition, ShardId, WorkerId};
@@ -11,6 +10,7 @@ use crate::model::{RecordPosition, ShardId, WorkerId};
 pub(super) fn log(worker: &WorkerId, event: &Event<'_>) {
     match event {
         Event::WorkerStarted => info!(%worker, "worker started"),
+        Event::WorkerStopping => info!(%worker, "worker stopping"),
         Event::WorkerStopped => info!(%worker, "worker stopped"),
         Event::LeaseCreated { shard, checkpoint } => info!(%worker, %shard, %checkpoint, "lease created"),
         Event::LeaseTaken { shard, from, checkpoint } => {
@@ -24,6 +24,11 @@ pub(super) fn log(worker: &WorkerId, event: &Event<'_>) {
         Event::ReleaseFailed { shard, error } => {
             warn!(%worker, %shard, %error, "release failed, lease left to expire");
         }
+        Event::TableScanned { leases, held, free, workers, elapsed, .. } => {
+            debug!(%worker, leases, held, free, workers, elapsed_ms = elapsed.as_millis(), "lease table scanned");
+        }
+        Event::LeaseRenewed { shard } => trace!(%worker, %shard, "lease renewed"),
+        Event::StandstillOver { shard } => debug!(%worker, %shard, "shard no longer stands still"),
         Event::RenewalFailed { shard, error } => warn!(%worker, %shard, %error, "renewal failed"),
         Event::WaitingForParents { shard, unfinished } => {
             info!(%worker, %shard, unfinished = list(unfinished), "waiting for parent shards to be processed to their end");
@@ -58,6 +63,11 @@ pub(super) fn log(worker: &WorkerId, event: &Event<'_>) {
         | Event::ReturnedToFanOut { .. }
         | Event::ConsumerRegistered { .. }
         | Event::ConsumerDeregistered { .. }
+        | Event::ReadRecovered { .. }
+        | Event::ShardStarted { .. }
+        | Event::ShardStopping { .. }
+        | Event::BatchRead { .. }
+        | Event::ShardIdle { .. }
         | Event::BatchProcessed { .. } => log_reading(worker, event),
         Event::ProcessorFailed { .. }
         | Event::ProcessorBusy { .. }
@@ -94,7 +104,16 @@ fn log_reading(worker: &WorkerId, event: &Event<'_>) {
         Event::ReturnedToFanOut { shard } => info!(%worker, %shard, "shard is subscribed to again"),
         Event::ConsumerRegistered { consumer } => info!(%worker, %consumer, "consumer registered"),
         Event::ConsumerDeregistered { consumer } => info!(%worker, %consumer, "consumer deregistered"),
-        Event::BatchProcessed { shard, records, millis_behind_latest } => {
+        Event::ReadRecovered { shard } => info!(%worker, %shard, "shard is read again"),
+        Event::ShardStarted { shard } => debug!(%worker, %shard, "shard started"),
+        Event::ShardStopping { shard } => debug!(%worker, %shard, "shard stopping"),
+        Event::BatchRead { shard, records, in_flight_bytes } => {
+            trace!(%worker, %shard, records, in_flight_bytes, "batch read");
+        }
+        Event::ShardIdle { shard, millis_behind_latest } => {
+            trace!(%worker, %shard, millis_behind_latest, "nothing new");
+        }
+        Event::BatchProcessed { shard, records, millis_behind_latest, .. } => {
             debug!(%worker, %shard, records, millis_behind_latest, "batch processed");
         }
         _ => {}
@@ -139,105 +158,4 @@ fn log_failures(worker: &WorkerId, event: &Event<'_>) {
 fn list(shards: &[ShardId]) -> String {
     let names: Vec<&str> = shards.iter().map(ShardId::as_str).collect();
     names.join(", ")
-}
-
-/// Counters and gauges, labelled by shard where the value belongs to one.
-pub(super) fn count(event: &Event<'_>) {
-    match event {
-        Event::LeaseTaken { .. } => counter!("kcl_leases_taken_total").increment(1),
-        Event::LeaseLost { .. } => counter!("kcl_leases_lost_total").increment(1),
-        Event::LeaseHandedOver { .. } => counter!("kcl_leases_handed_over_total").increment(1),
-        Event::LeaseRequested { .. } => counter!("kcl_leases_requested_total").increment(1),
-        Event::ReleaseFailed { .. } => counter!("kcl_lease_releases_failed_total").increment(1),
-        Event::PositionTrimmed { shard, .. } => {
-            counter!("kcl_positions_trimmed_total", "shard" => shard.to_string()).increment(1);
-        }
-        Event::AggregateMalformed { shard, count, .. } => {
-            counter!("kcl_aggregates_malformed_total", "shard" => shard.to_string()).increment(*count);
-        }
-        Event::RecordsLeftOut { shard, count } => {
-            counter!("kcl_records_left_out_total", "shard" => shard.to_string()).increment(*count);
-        }
-        Event::SubscriptionInUse { shard, .. } => {
-            counter!("kcl_subscriptions_in_use_total", "shard" => shard.to_string()).increment(1);
-        }
-        Event::FellBackToPolling { shard, .. } => {
-            counter!("kcl_falls_back_to_polling_total", "shard" => shard.to_string()).increment(1);
-        }
-        Event::RenewalFailed { .. } => counter!("kcl_lease_renewals_failed_total").increment(1),
-        Event::ReadFailed { shard, .. } => {
-            counter!("kcl_reads_failed_total", "shard" => shard.to_string()).increment(1);
-        }
-        Event::BatchProcessed { shard, records, millis_behind_latest } => {
-            let shard = shard.to_string();
-            counter!("kcl_records_processed_total", "shard" => shard.clone()).increment(*records as u64);
-            // Exact below 2^53 ms, which is 285,000 years.
-            #[expect(clippy::cast_precision_loss)]
-            gauge!("kcl_millis_behind_latest", "shard" => shard).set(*millis_behind_latest as f64);
-        }
-        Event::Checkpointed { .. } => counter!("kcl_checkpoints_total").increment(1),
-        Event::CheckpointFailed { .. } => counter!("kcl_checkpoints_failed_total").increment(1),
-        Event::ShardTrimmed { shard, .. } => {
-            counter!("kcl_shards_trimmed_total", "shard" => shard.to_string()).increment(1);
-        }
-        Event::ShardFailed { shard, .. } => {
-            counter!("kcl_shards_failed_total", "shard" => shard.to_string()).increment(1);
-        }
-        Event::ShutdownForced { .. } => counter!("kcl_shutdowns_forced_total").increment(1),
-        Event::CoordinationFailed { .. } => counter!("kcl_coordination_failures_total").increment(1),
-        Event::WaitingForParents { .. } => counter!("kcl_waits_for_parents_total").increment(1),
-        Event::LeaseUnclaimed { .. } => counter!("kcl_leases_unclaimed_total").increment(1),
-        Event::ShardEndedTooEarly { .. } => counter!("kcl_shards_ended_too_early_total").increment(1),
-        Event::ProcessorFailed { .. }
-        | Event::ProcessorBusy { .. }
-        | Event::ProcessorOverran { .. }
-        | Event::ShardBlocked { .. }
-        | Event::ShardUnblocked { .. }
-        | Event::RecordsSkipped { .. }
-        | Event::RecordsSentToDestination { .. }
-        | Event::DestinationFailed { .. } => count_failures(event),
-        Event::WorkerStarted
-        | Event::WorkerStopped
-        | Event::LeaseCreated { .. }
-        | Event::LeaseReleased { .. }
-        | Event::ShardEnded { .. }
-        | Event::ReturnedToFanOut { .. }
-        | Event::ConsumerRegistered { .. }
-        | Event::ConsumerDeregistered { .. } => {}
-    }
-}
-
-fn count_failures(event: &Event<'_>) {
-    match event {
-        Event::ProcessorBusy { shard, .. } => {
-            counter!("kcl_processor_busy_total", "shard" => shard.to_string()).increment(1);
-        }
-        Event::ProcessorFailed { shard, .. } => {
-            counter!("kcl_processor_failures_total", "shard" => shard.to_string()).increment(1);
-        }
-        Event::ProcessorOverran { shard, .. } => {
-            counter!("kcl_processor_overruns_total", "shard" => shard.to_string()).increment(1);
-        }
-        Event::ShardBlocked { shard, .. } => {
-            gauge!("kcl_shards_blocked", "shard" => shard.to_string()).increment(1.0);
-        }
-        Event::ShardUnblocked { shard, .. } => {
-            gauge!("kcl_shards_blocked", "shard" => shard.to_string()).decrement(1.0);
-        }
-        Event::RecordsSkipped { shard, count, condition, .. } => {
-            let (shard, condition) = (shard.to_string(), condition.to_string());
-            counter!("kcl_records_skipped_total", "shard" => shard, "condition" => condition)
-                .increment(*count);
-        }
-        Event::RecordsSentToDestination { shard, count, condition, .. } => {
-            let (shard, condition) = (shard.to_string(), condition.to_string());
-            let sent =
-                counter!("kcl_records_sent_to_destination_total", "shard" => shard, "condition" => condition);
-            sent.increment(*count);
-        }
-        Event::DestinationFailed { shard, .. } => {
-            counter!("kcl_destination_failures_total", "shard" => shard.to_string()).increment(1);
-        }
-        _ => {}
-    }
 }
