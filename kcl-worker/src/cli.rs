@@ -13,8 +13,8 @@ use clap::{Arg, ArgAction, ArgMatches, Args, FromArgMatches, Subcommand};
 use crate::config::{Schema, Sources, arguments, file_arguments};
 
 pub use admin::{
-    ActArgs, CheckpointCommand, ExplainArgs, LeasesCommand, ListArgs, PolicyArgs, ReleaseArgs, RewindArgs,
-    TableCommand, TargetArgs,
+    ActArgs, CheckpointCommand, ExplainArgs, LeasesCommand, ListArgs, PolicyArgs, PutArgs, RecordsCommand,
+    ReleaseArgs, RewindArgs, StreamArgs, TableCommand, TailArgs, TargetArgs,
 };
 pub use demo_args::{DEMO_RECORDS_MAX, DemoArgs};
 
@@ -98,6 +98,8 @@ pub enum Command {
     Checkpoint(CheckpointCommand),
     /// The lease table of an application.
     Table(TableCommand),
+    /// The records of a stream.
+    Records(RecordsCommand),
 }
 
 /// What to consume, and how.
@@ -168,6 +170,7 @@ impl Program {
             "leases" => Command::Leases(LeasesCommand::from_arg_matches(&matches)?),
             "checkpoint" => Command::Checkpoint(CheckpointCommand::from_arg_matches(&matches)?),
             "table" => Command::Table(TableCommand::from_arg_matches(&matches)?),
+            "records" => Command::Records(RecordsCommand::from_arg_matches(&matches)?),
             _ => Command::Run(RunArgs { sources: Sources::new(matches) }),
         };
         Ok(Cli { command })
@@ -207,7 +210,7 @@ fn demo() -> clap::Command {
     DemoArgs::augment_args(clap::Command::new("demo")).about(DEMO_ABOUT).long_about(DEMO_LONG_ABOUT)
 }
 
-fn admin_commands() -> [clap::Command; 3] {
+fn admin_commands() -> [clap::Command; 4] {
     let group = |name: &'static str, about: &'static str| {
         clap::Command::new(name).about(about).subcommand_required(true).arg_required_else_help(true)
     };
@@ -218,6 +221,10 @@ fn admin_commands() -> [clap::Command; 3] {
         )),
         CheckpointCommand::augment_subcommands(group("checkpoint", "Move the positions of an application")),
         TableCommand::augment_subcommands(group("table", "The lease table of an application")),
+        RecordsCommand::augment_subcommands(group(
+            "records",
+            "Look at what is in a stream, and put something into it",
+        )),
     ]
 }
 

@@ -89,6 +89,10 @@ async fn execute(program: &Program, cli: Cli, processors: Processors) -> Result<
         Command::Leases(command) => until_stopped(Box::pin(admin::leases(&command))).await,
         Command::Checkpoint(command) => until_stopped(Box::pin(admin::checkpoint(&command))).await,
         Command::Table(command) => until_stopped(Box::pin(admin::table(&command))).await,
+        Command::Records(command) => {
+            let stop = signals::stop_on_signals()?;
+            Box::pin(admin::records(&command, stop)).await.map(|()| 0)
+        }
         Command::Config(args) => command::execute(&program.schema, &args.command).map(|()| 0),
     }
 }

@@ -9,17 +9,20 @@ mod explain;
 mod hand_over;
 mod list;
 mod locate;
+mod put;
 mod release;
 mod rewind;
 mod rewind_plan;
 mod table;
+mod tail;
 mod target;
 
 use std::io::{self, Write, stdout};
 
 use crate::Failure;
-use crate::cli::{CheckpointCommand, LeasesCommand, TableCommand};
+use crate::cli::{CheckpointCommand, LeasesCommand, RecordsCommand, TableCommand};
 use target::Target;
+use tokio_util::sync::CancellationToken;
 
 /// `kcl-worker leases`.
 pub(crate) async fn leases(command: &LeasesCommand) -> Result<(), Failure> {
@@ -43,6 +46,14 @@ pub(crate) async fn table(command: &TableCommand) -> Result<(), Failure> {
         TableCommand::Create(target) => table::create(&Target::new(target).await?).await,
         TableCommand::Check(target) => table::check(&Target::new(target).await?).await,
         TableCommand::Policy(args) => table::policy(args),
+    }
+}
+
+/// `kcl-worker records`.
+pub(crate) async fn records(command: &RecordsCommand, stop: CancellationToken) -> Result<(), Failure> {
+    match command {
+        RecordsCommand::Tail(args) => tail::tail(args, stop).await,
+        RecordsCommand::Put(args) => put::put(args, stop).await,
     }
 }
 

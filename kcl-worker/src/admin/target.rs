@@ -1,4 +1,4 @@
-use aws_config::{BehaviorVersion, Region};
+use aws_config::{BehaviorVersion, Region, SdkConfig};
 use kcl_core::lease::{Consistency, Lease};
 use kcl_core::model::{Shard, ShardId, ShardKey, StreamId};
 use kcl_core::stream::list_all_shards;
@@ -6,7 +6,7 @@ use kcl_core::worker::Ports;
 use kcl_core::{Error, ErrorKind, aws};
 
 use crate::Failure;
-use crate::cli::TargetArgs;
+use crate::cli::{StreamArgs, TargetArgs};
 
 /// The stream and the lease table that a command is about.
 pub(super) struct Target {
@@ -17,20 +17,13 @@ pub(super) struct Target {
 
 impl Target {
     pub(super) async fn new(args: &TargetArgs) -> Result<Self, Failure> {
-        let stream = StreamId::named(&args.stream).map_err(Failure::usage)?;
+        let stream = stream_of(&args.stream)?;
         let table = args.table.as_ref().unwrap_or(&args.application).clone();
-        let mut loader = aws_config::defaults(BehaviorVersion::latest());
-        if let Some(region) = &args.region {
-            loader = loader.region(Region::new(region.clone()));
-        }
-        if let Some(url) = &args.endpoint_url {
-            loader = loader.endpoint_url(url);
-        }
-        let ports = aws::ports(&loader.load().await, &stream, &table);
+        let ports = aws::ports(&sdk_config(&args.stream).await, &stream, &table);
         Ok(Self { stream, table, ports })
     }
 
-    /// The shard of this name. Its name must not be mistaken: the error says which there are.
+    /// The shard of this name, which may not exist.
     pub(super) fn shard(&self, name: &str) -> ShardKey {
         ShardKey::new(self.stream.clone(), ShardId::new(name))
     }
@@ -63,4 +56,20 @@ impl Target {
         }
         Failure::runtime(error)
     }
+}
+
+pub(super) fn stream_of(args: &StreamArgs) -> Result<StreamId, Failure> {
+    StreamId::named(&args.stream).map_err(Failure::usage)
+}
+
+/// The SDK's usual chain, overridden where the command line says so.
+pub(super) async fn sdk_config(args: &StreamArgs) -> SdkConfig {
+    let mut loader = aws_config::defaults(BehaviorVersion::latest());
+    if let Some(region) = &args.region {
+        loader = loader.region(Region::new(region.clone()));
+    }
+    if let Some(url) = &args.endpoint_url {
+        loader = loader.endpoint_url(url);
+    }
+    loader.load().await
 }

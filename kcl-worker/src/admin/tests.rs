@@ -20,7 +20,7 @@ use tokio::time::sleep;
 use super::release::release;
 use super::rewind::rewind;
 use super::target::Target;
-use crate::cli::{ActArgs, ReleaseArgs, RewindArgs, TargetArgs};
+use crate::cli::{ActArgs, ReleaseArgs, RewindArgs, StreamArgs, TargetArgs};
 
 const SHARDS: usize = 4;
 
@@ -107,8 +107,8 @@ impl Running {
 }
 
 fn target_args() -> TargetArgs {
-    let [stream, application] = ["orders", "orders"].map(str::to_owned);
-    TargetArgs { stream, application, table: None, endpoint_url: None, region: None }
+    let stream = StreamArgs { stream: "orders".to_owned(), endpoint_url: None, region: None };
+    TargetArgs { stream, application: "orders".to_owned(), table: None }
 }
 
 fn all_to(to: &str) -> RewindArgs {

@@ -1,7 +1,8 @@
 use clap::{Args, Subcommand};
+use kcl_core::model::InitialPosition;
 
 use super::whole_number::whole_number;
-use crate::config::forms::{endpoint_url, region, table_name};
+use crate::config::forms::{endpoint_url, initial_position, region, table_name};
 
 /// Within half a failover time of the default every healthy owner writes at least once; this is more than twice that.
 const WATCH_DEFAULT_MS: u64 = 12_000;
@@ -12,24 +13,32 @@ const WATCHES_MS: std::ops::RangeInclusive<u64> = 1_000..=600_000;
 /// What a worker that is asked for a lease may take to finish its batch, by default.
 const HAND_OVER_DEFAULT_MS: u64 = 60_000;
 
-/// Which stream, and which lease table.
+/// Which stream.
 #[derive(Debug, Clone, Args)]
-pub struct TargetArgs {
+pub struct StreamArgs {
     /// The stream's name.
     #[arg(long)]
     pub stream: String,
-    /// The application, whose lease table has its name by default.
-    #[arg(long, value_parser = table_name)]
-    pub application: String,
-    /// The DynamoDB table of the leases. Default: the application's name.
-    #[arg(long, value_parser = table_name)]
-    pub table: Option<String>,
     /// Send requests to this URL, http or https, instead of AWS's own, for example to LocalStack.
     #[arg(long, value_name = "URL", value_parser = endpoint_url)]
     pub endpoint_url: Option<String>,
     /// The AWS region, such as eu-west-1. Default: from the environment or the profile.
     #[arg(long, value_parser = region)]
     pub region: Option<String>,
+}
+
+/// Which stream, and which lease table.
+#[derive(Debug, Clone, Args)]
+pub struct TargetArgs {
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap would print it")]
+    pub stream: StreamArgs,
+    /// The application, whose lease table has its name by default.
+    #[arg(long, value_parser = table_name)]
+    pub application: String,
+    /// The DynamoDB table of the leases. Default: the application's name.
+    #[arg(long, value_parser = table_name)]
+    pub table: Option<String>,
 }
 
 /// What to do with leases.
@@ -166,4 +175,41 @@ pub struct PolicyArgs {
     /// Not for creating the table: it is there.
     #[arg(long)]
     pub existing_table: bool,
+}
+
+/// What to do with records.
+#[derive(Debug, Subcommand)]
+pub enum RecordsCommand {
+    /// Print the records of a stream as JSON lines, as they come, without leases and without a trace in any table.
+    ///
+    /// The lines are those of `run`. Each shard is polled once a second, which counts against the five reads a second that
+    /// the service allows. Ctrl-C ends it.
+    Tail(TailArgs),
+    /// Put the lines of standard input as records, each after the one before it.
+    Put(PutArgs),
+}
+
+/// What to print, and from where.
+#[derive(Debug, Clone, Args)]
+pub struct TailArgs {
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap would print it")]
+    pub stream: StreamArgs,
+    /// Where to begin: `trim-horizon`, `latest`, or a time such as 2026-01-31T12:00:00Z.
+    #[arg(long, value_name = "POSITION", default_value = "latest", value_parser = initial_position)]
+    pub from: InitialPosition,
+}
+
+/// What to put, and how.
+#[derive(Debug, Clone, Args)]
+pub struct PutArgs {
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap would print it")]
+    pub stream: StreamArgs,
+    /// The partition key of all records. Default: the first word of each line.
+    #[arg(long, value_name = "KEY")]
+    pub partition_key: Option<String>,
+    /// Put lines of one key that follow each other as one Kinesis record, in the format of the Kinesis Producer Library.
+    #[arg(long)]
+    pub aggregate: bool,
 }

@@ -14,12 +14,12 @@ use crate::Failure;
 
 /// Prints each record of its shard as a JSON line. A batch counts as processed once all of it is flushed.
 #[derive(Debug)]
-pub(super) struct JsonLines {
+pub(crate) struct JsonLines {
     output: Arc<Output>,
 }
 
 impl JsonLines {
-    pub(super) fn factory(output: Arc<Output>) -> impl Fn(&ShardKey) -> Self + Send + Sync + 'static {
+    pub(crate) fn factory(output: Arc<Output>) -> impl Fn(&ShardKey) -> Self + Send + Sync + 'static {
         move |_| Self { output: Arc::clone(&output) }
     }
 }
@@ -39,19 +39,19 @@ impl RecordProcessor for JsonLines {
 
 /// Where the lines go. After the first failure nothing is written any more, and the worker is asked to stop: to try
 /// again would not help, and could write half a line twice.
-pub(super) struct Output {
+pub(crate) struct Output {
     writer: Mutex<Box<dyn Write + Send>>,
     failure: OnceLock<String>,
     stop: CancellationToken,
 }
 
 impl Output {
-    pub(super) fn new(writer: impl Write + Send + 'static, stop: CancellationToken) -> Self {
+    pub(crate) fn new(writer: impl Write + Send + 'static, stop: CancellationToken) -> Self {
         Self { writer: Mutex::new(Box::new(writer)), failure: OnceLock::new(), stop }
     }
 
     /// What went wrong, if anything did.
-    pub(super) fn failure(&self) -> Option<Failure> {
+    pub(crate) fn failure(&self) -> Option<Failure> {
         self.failure.get().map(Failure::runtime)
     }
 

@@ -24,6 +24,7 @@ use crate::Failure;
 use crate::config::{Config, Resolved, none_of};
 use crate::operations::{Operations, OperationsSettings, WorkerFacts};
 use clients::Clients;
+pub(crate) use json_lines::{JsonLines, Output};
 use processors::Chosen;
 
 /// What handles the records.

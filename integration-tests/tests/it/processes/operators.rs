@@ -1,10 +1,13 @@
 //! An operator's commands, typed beside a worker that is running.
 
+use std::process::Stdio;
+
 use serde_json::Value;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::process::Command;
 use tokio::time::timeout;
 
-use super::worker_process::WorkerProcess;
+use super::worker_process::{WorkerProcess, ask_to_stop};
 use crate::backend::{WAIT_MAX, unique_name};
 use crate::fleet::Fleet;
 
@@ -88,4 +91,54 @@ async fn a_table_is_checked_and_made() {
     let (status, out, log) = typed(&fleet, &["table", "check"], &application).await;
     assert_eq!(status, Some(0), "{out} {log}");
     assert!(out.contains("all its 0 rows can be read"), "{out}");
+}
+
+/// Puts lines, and returns what the command says of them.
+async fn put(fleet: &Fleet, options: &[&str], lines: &str) -> String {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_kcl-worker-under-test"));
+    command.envs(fleet.backend.environment()).args(["records", "put", "--stream", fleet.stream.name()]);
+    command.args(options).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.kill_on_drop(true).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(lines.as_bytes()).await.unwrap();
+    let output = timeout(WAIT_MAX, child.wait_with_output()).await.unwrap().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lines_that_are_put_are_seen_and_leave_no_trace_in_a_table() {
+    let fleet = Fleet::new(2).await;
+    assert_eq!(put(&fleet, &[], "ada one\nbob two\n\n").await, "3 lines in 3 records\n");
+    let aggregated = put(&fleet, &["--aggregate"], "cyd 1\ncyd 2\ncyd 3\ndot 4\n").await;
+    assert_eq!(aggregated, "4 lines in 2 records\n");
+    assert_eq!(put(&fleet, &["--partition-key", "eve"], "five").await, "1 lines in 1 records\n");
+
+    let mut command = Command::new(env!("CARGO_BIN_EXE_kcl-worker-under-test"));
+    command.envs(fleet.backend.environment()).stdout(Stdio::piped()).stderr(Stdio::null());
+    command.args(["records", "tail", "--from", "trim-horizon", "--stream", fleet.stream.name()]);
+    let mut child = command.kill_on_drop(true).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut seen = Vec::new();
+    while seen.len() < 8 {
+        let line = timeout(WAIT_MAX, lines.next_line()).await.unwrap().unwrap().unwrap();
+        let json: Value = serde_json::from_str(&line).unwrap();
+        let text = |name: &str| json[name].as_str().unwrap().to_owned();
+        seen.push((text("partitionKey"), text("data")));
+    }
+    ask_to_stop(&child).await;
+    assert!(timeout(WAIT_MAX, child.wait()).await.unwrap().unwrap().success());
+    seen.sort();
+    let expected = [
+        ("-", ""),
+        ("ada", "ada one"),
+        ("bob", "bob two"),
+        ("cyd", "cyd 1"),
+        ("cyd", "cyd 2"),
+        ("cyd", "cyd 3"),
+        ("dot", "dot 4"),
+        ("eve", "five"),
+    ];
+    assert_eq!(seen, expected.map(|(key, data)| (key.to_owned(), data.to_owned())));
+    let (status, _, log) = typed(&fleet, &["table", "check"], fleet.stream.name()).await;
+    assert_eq!(status, Some(1), "{log}");
 }
