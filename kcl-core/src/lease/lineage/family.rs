@@ -28,7 +28,7 @@ impl<'a> Family<'a> {
             rows.iter().map(|(shard, row)| (*shard, row.parents.iter().collect())).collect();
         parents.extend(shards.iter().map(|(id, shard)| (*id, shard.parents().collect())));
         let gone = gone(&shards, &parents);
-        bridge_gaps(&shards, &rows, &gone, &mut parents);
+        bridge_gaps(&shards, &rows, &mut parents);
         let parents_first = parents_first(&parents);
         Self { shards, rows, parents, parents_first, gone }
     }
@@ -70,8 +70,9 @@ impl<'a> Family<'a> {
 }
 
 /// The shards that retention has taken, of which only the rows are left. It takes parents before children, so an
-/// unlisted shard that follows a listed one is not gone: it is too new for this list. So is one whose name is above all
-/// that are listed: names ascend in the order of creation, and the newest shard of a stream is open, so it is listed.
+/// unlisted shard that follows a listed one is not taken for gone: it may be too new for this list. So may one whose name
+/// is above all that are listed: names ascend in the order of creation, and the newest shard of a stream is open, so it
+/// is listed.
 fn gone<'a>(shards: &BTreeMap<&ShardId, &Shard>, parents: &Parents<'a>) -> BTreeSet<&'a ShardId> {
     let newest = shards.keys().next_back().copied();
     let mut gone = BTreeSet::new();
@@ -87,26 +88,30 @@ fn gone<'a>(shards: &BTreeMap<&ShardId, &Shard>, parents: &Parents<'a>) -> BTree
 }
 
 /// A listed shard whose parent is neither listed nor has a row follows, over that gap, every earlier shard that had some
-/// of its hash keys: each hash key is in one shard at a time.
+/// of its hash keys: each hash key is in one shard at a time. Of those that only have a row, the names tell which are
+/// earlier. They count even if they follow a listed shard: the page that lists that one may be from before retention
+/// took both, and the next page from after it.
 fn bridge_gaps<'a>(
     shards: &BTreeMap<&'a ShardId, &'a Shard>,
     rows: &BTreeMap<&'a ShardId, &'a Lease>,
-    gone: &BTreeSet<&'a ShardId>,
     parents: &mut Parents<'a>,
 ) {
     let is_unknown = |parent: &ShardId| !parents.contains_key(parent);
     let after_a_gap: Vec<&Shard> =
         shards.values().copied().filter(|shard| shard.parents().any(is_unknown)).collect();
-    let range_of_row = |shard: &ShardId| rows[shard].hash_key_range.unwrap_or(HashKeyRange::FULL);
-    let gone: Vec<_> = gone.iter().map(|shard| (*shard, range_of_row(shard))).collect();
     let mut closed: Vec<&Shard> = shards.values().copied().filter(|shard| !shard.is_open()).collect();
     closed.sort_by_key(|shard| &shard.starting_sequence_number);
+    let unlisted = rows.iter().filter(|(shard, _)| !shards.contains_key(**shard));
+    let unlisted: Vec<_> =
+        unlisted.map(|(shard, row)| (*shard, row.hash_key_range.unwrap_or(HashKeyRange::FULL))).collect();
     for shard in after_a_gap {
         let is_earlier = |other: &&Shard| other.starting_sequence_number < shard.starting_sequence_number;
         let earlier = closed.split_at(closed.partition_point(is_earlier)).0.iter();
         let earlier = earlier.map(|shard| (&shard.shard_id, shard.hash_key_range));
+        let has_lower_name = |(other, _): &(&ShardId, HashKeyRange)| *other < &shard.shard_id;
+        let earlier_rows = unlisted.split_at(unlisted.partition_point(has_lower_name)).0.iter().copied();
         let had_its_keys =
-            earlier.chain(gone.iter().copied()).filter(|(_, range)| range.overlaps(shard.hash_key_range));
+            earlier.chain(earlier_rows).filter(|(_, range)| range.overlaps(shard.hash_key_range));
         let before = had_its_keys.map(|(shard, _)| shard);
         parents.entry(&shard.shard_id).or_default().extend(before);
     }

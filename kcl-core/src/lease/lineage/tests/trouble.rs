@@ -113,6 +113,21 @@ fn a_gap_in_the_list_does_not_hide_that_a_shard_follows_one_with_a_row() {
     assert_eq!(leases[0].checkpoint, Checkpoint::TrimHorizon);
 }
 
+/// A fleet stops while it reads `read`; `unread` comes and goes before it is back. The first page of its list is from
+/// before retention took these two and `first`, the second from after it.
+#[test]
+fn a_gap_in_the_list_does_not_hide_a_row_that_lies_in_it() {
+    let family = shards(&[&[], &[0], &[1], &[2]]);
+    let [first, read, _unread, open] = [0, 1, 2, 3];
+    let moved = InitialPosition::AtTimestamp(Timestamp::from_millis(1));
+    for position in [InitialPosition::Latest, moved] {
+        let rows = table([row_of(&family, read, at("7"))]);
+        let leases = leases_to_create(&stream(), &listed(&family, &[first, open]), &rows, position);
+        let made: Vec<_> = leases.iter().map(|lease| (&lease.shard.shard_id, &lease.checkpoint)).collect();
+        assert_eq!(made, [(&id(open), &Checkpoint::TrimHorizon)]);
+    }
+}
+
 #[test]
 fn a_gap_leads_only_to_shards_that_had_the_same_hash_keys() {
     let mut family = shards(&[&[], &[], &[1], &[2]]);

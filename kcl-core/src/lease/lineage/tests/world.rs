@@ -252,14 +252,18 @@ impl World {
         time.as_millis()
     }
 
-    /// Under `LATEST`: what was put after a reader stood in the shard, or in one it follows while that was open.
+    /// Under `LATEST`: what was put after a reader stood in the shard while it was open, or in one it follows that had
+    /// some of its hash keys. A reader of other keys promises nothing: that a merge in between joined them cannot be told
+    /// once the merged shard has left the stream and nobody made it a row.
     fn is_promised(&self, shard: usize, tick: Tick) -> bool {
         match self.position {
             InitialPosition::TrimHorizon => true,
             InitialPosition::AtTimestamp(_) => tick >= self.time(),
             InitialPosition::Latest => {
-                let mut readers = self.shards[shard].ancestors.iter().chain([&shard]);
-                readers.any(|read| self.shards[*read].read_since.is_some_and(|since| since <= tick))
+                let Truth { ancestors, range, .. } = &self.shards[shard];
+                let related = ancestors.iter().chain([&shard]).map(|related| &self.shards[*related]);
+                let mut readers = related.filter(|related| related.range.overlaps(*range));
+                readers.any(|reader| reader.read_since.is_some_and(|since| since <= tick))
             }
         }
     }
