@@ -198,6 +198,14 @@ impl<S: Service> Fleet<S> {
         shards.into_iter().map(|shard| shard.shard_id).collect()
     }
 
+    /// The ids of the shards that take new records, in the order of their hash keys.
+    pub(crate) async fn open_shard_ids(&self) -> Vec<ShardId> {
+        let mut shards = self.backend.shards(&self.stream).await;
+        shards.retain(Shard::is_open);
+        shards.sort_by_key(|shard| shard.hash_key_range.start);
+        shards.into_iter().map(|shard| shard.shard_id).collect()
+    }
+
     /// Splits a shard in the middle, and returns its children in the order of their hash keys.
     pub(crate) async fn split(&self, shard_id: &ShardId) -> Vec<ShardId> {
         let mut children = self.backend.split(&self.stream, shard_id).await;

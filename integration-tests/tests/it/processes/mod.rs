@@ -4,6 +4,7 @@
 //! Cargo builds the binary of another package for no test, so this package has a binary target of its own, which is the
 //! same `main.rs`.
 
+mod a_bad_day;
 mod mistakes;
 mod operators;
 mod own;

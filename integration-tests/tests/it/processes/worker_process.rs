@@ -58,6 +58,16 @@ impl WorkerProcess {
         self.ended().await
     }
 
+    /// SIGSTOP: it does nothing, and does not know it, until it is thawed.
+    pub(super) async fn freeze(&self) {
+        signal(&self.child, "STOP").await;
+    }
+
+    /// SIGCONT.
+    pub(super) async fn thaw(&self) {
+        signal(&self.child, "CONT").await;
+    }
+
     /// Waits until it has ended, and everything it printed is told.
     pub(super) async fn ended(mut self) -> Ended {
         let status = timeout(WAIT_MAX, self.child.wait()).await.unwrap().unwrap();
@@ -78,9 +88,13 @@ pub(super) fn member(fleet: &Fleet, name: &str, more: &[&str]) -> Command {
 
 /// Sends SIGTERM.
 pub(super) async fn ask_to_stop(child: &Child) {
+    signal(child, "TERM").await;
+}
+
+async fn signal(child: &Child, name: &str) {
     let id = child.id().unwrap();
     // The shell's own `kill`: there is a shell on every Unix, and no unsafe code in it.
-    let sent = Command::new("sh").args(["-c", &format!("kill -TERM {id}")]).status().await.unwrap();
+    let sent = Command::new("sh").args(["-c", &format!("kill -{name} {id}")]).status().await.unwrap();
     assert!(sent.success());
 }
 
