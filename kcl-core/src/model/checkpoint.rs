@@ -21,7 +21,8 @@ impl fmt::Display for RecordPosition {
 /// How far a shard has been processed: what a lease row stores, so the next owner knows where to go on.
 ///
 /// The order is the Java KCL's (`ExtendedSequenceNumber.java`): the three starting sentinels, then record positions,
-/// then [`ShardEnd`](Self::ShardEnd). A checkpoint in a table only ever moves up in this order.
+/// then [`ShardEnd`](Self::ShardEnd). A worker only ever moves a checkpoint up in this order; an operator may
+/// [rewind](crate::lease::LeaseChange::Rewind) it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Checkpoint {
     /// Nothing processed: start at the first record at or after the time in the worker's settings. The row does not

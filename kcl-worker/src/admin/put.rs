@@ -19,7 +19,7 @@ const NO_KEY: &str = "-";
 
 /// Puts the lines of standard input, each after the one before it.
 pub(super) async fn put(args: &PutArgs, stop: CancellationToken) -> Result<(), Failure> {
-    let client = Client::new(&sdk_config(&args.stream).await);
+    let client = Client::new(&sdk_config(&args.stream).await?);
     let stream = stream_of(&args.stream)?.name().to_owned();
     let mut sender =
         Sender { client, stream, aggregator: Aggregator::default(), key: String::new(), records: 0 };

@@ -1,7 +1,7 @@
 use std::pin::pin;
 
 use futures_util::{StreamExt, stream};
-use kcl_core::lease::{Conditional, Lease, LeaseChange};
+use kcl_core::lease::{Conditional, LeaseChange};
 use kcl_core::model::{Checkpoint, RecordPosition, SequenceNumber, Shard, ShardKey, Timestamp};
 
 use super::hand_over::{HandOver, Hold};
@@ -31,7 +31,7 @@ pub(super) async fn rewind(target: &Target, args: &RewindArgs) -> Result<(), Fai
         print(&format!(
             "{number} of {}: {} is at {}, and free\n",
             steps.len(),
-            step.shard_id,
+            step.shard.shard_id,
             step.checkpoint
         ))?;
     }
@@ -83,8 +83,7 @@ async fn plan(target: &Target, args: &RewindArgs, to: &RewindTo) -> Result<Vec<S
         let is_needless = row.is_none() && checkpoint == Checkpoint::ShardEnd;
         let is_there = row.as_ref().is_some_and(|row| row.checkpoint == checkpoint);
         if !is_needless && !is_there {
-            let parents = shard.parents().cloned().collect();
-            steps.push(Step { shard_id: shard.shard_id, row, parents, checkpoint });
+            steps.push(Step { shard, row, checkpoint });
         }
     }
     Ok(steps)
@@ -110,7 +109,7 @@ async fn place(target: &Target, shard: &Shard, to: &RewindTo) -> Result<Checkpoi
 }
 
 fn describe(step: &Step, act: ActArgs) -> String {
-    let Step { shard_id, row, checkpoint, .. } = step;
+    let Step { shard: Shard { shard_id, .. }, row, checkpoint } = step;
     let Some(row) = row else {
         return format!("{shard_id}: its row is made anew, at {checkpoint}\n");
     };
@@ -126,10 +125,10 @@ fn describe(step: &Step, act: ActArgs) -> String {
 }
 
 async fn apply(target: &Target, hand_over: &HandOver<'_>, step: &Step) -> Result<(), Failure> {
-    let shard = ShardKey::new(target.stream.clone(), step.shard_id.clone());
+    let shard = ShardKey::new(target.stream.clone(), step.shard.shard_id.clone());
     if step.row.is_none() {
-        let row = Lease::unowned(shard.clone(), step.checkpoint.clone(), step.parents.clone());
-        let created = target.ports.leases.create(&row).await.map_err(Failure::runtime)?;
+        let created =
+            target.ports.leases.create(&step.new_row(shard.clone())).await.map_err(Failure::runtime)?;
         if matches!(created, Conditional::Applied(_)) {
             return Ok(());
         }

@@ -3,7 +3,7 @@
 use kcl_core::aggregation::{Expansion, OutsideRange, Seal};
 use kcl_core::lease::Lease;
 use kcl_core::model::{
-    Checkpoint, HashKeyRange, Record, RecordPosition, SequenceNumber, Shard, ShardId, Timestamp,
+    Checkpoint, HashKeyRange, Record, RecordPosition, SequenceNumber, Shard, ShardId, ShardKey, Timestamp,
 };
 
 /// Where an operator wants shards to begin again.
@@ -22,11 +22,19 @@ pub(super) enum RewindTo {
 /// Where one shard is put.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Step {
-    pub(super) shard_id: ShardId,
+    pub(super) shard: Shard,
     /// Its row, if it has one.
     pub(super) row: Option<Lease>,
-    pub(super) parents: Vec<ShardId>,
     pub(super) checkpoint: Checkpoint,
+}
+
+impl Step {
+    /// The row of a shard whose own is gone, as a worker makes it.
+    pub(super) fn new_row(&self, shard: ShardKey) -> Lease {
+        let parents = self.shard.parents().cloned().collect();
+        let hash_key_range = Some(self.shard.hash_key_range);
+        Lease { hash_key_range, ..Lease::unowned(shard, self.checkpoint.clone(), parents) }
+    }
 }
 
 /// Where a shard's records lie about the place to which it is rewound, as the stream says.

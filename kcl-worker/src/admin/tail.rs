@@ -15,7 +15,7 @@ use crate::run::{JsonLines, Output};
 /// Prints what is in the stream: a worker of its own, whose lease table is in its memory.
 pub(super) async fn tail(args: &TailArgs, stop: CancellationToken) -> Result<(), Failure> {
     let stream = stream_of(&args.stream)?;
-    let kinesis = AwsKinesis::new(kinesis_client(&sdk_config(&args.stream).await));
+    let kinesis = AwsKinesis::new(kinesis_client(&sdk_config(&args.stream).await?));
     let ports = Ports { kinesis: Arc::new(kinesis), leases: Arc::new(MemoryLeaseStore::new()) };
     let mut settings = WorkerSettings::new(stream, unique_worker_id("tail").map_err(Failure::runtime)?);
     settings.initial_position = args.from;

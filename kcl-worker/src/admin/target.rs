@@ -1,4 +1,4 @@
-use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_config::SdkConfig;
 use kcl_core::lease::{Consistency, Lease};
 use kcl_core::model::{Shard, ShardId, ShardKey, StreamId};
 use kcl_core::stream::list_all_shards;
@@ -7,6 +7,7 @@ use kcl_core::{Error, ErrorKind, aws};
 
 use crate::Failure;
 use crate::cli::{StreamArgs, TargetArgs};
+use crate::run;
 
 /// The stream and the lease table that a command is about.
 pub(super) struct Target {
@@ -19,7 +20,7 @@ impl Target {
     pub(super) async fn new(args: &TargetArgs) -> Result<Self, Failure> {
         let stream = stream_of(&args.stream)?;
         let table = args.table.as_ref().unwrap_or(&args.application).clone();
-        let ports = aws::ports(&sdk_config(&args.stream).await, &stream, &table);
+        let ports = aws::ports(&sdk_config(&args.stream).await?, &stream, &table);
         Ok(Self { stream, table, ports })
     }
 
@@ -62,14 +63,8 @@ pub(super) fn stream_of(args: &StreamArgs) -> Result<StreamId, Failure> {
     StreamId::named(&args.stream).map_err(Failure::usage)
 }
 
-/// The SDK's usual chain, overridden where the command line says so.
-pub(super) async fn sdk_config(args: &StreamArgs) -> SdkConfig {
-    let mut loader = aws_config::defaults(BehaviorVersion::latest());
-    if let Some(region) = &args.region {
-        loader = loader.region(Region::new(region.clone()));
-    }
-    if let Some(url) = &args.endpoint_url {
-        loader = loader.endpoint_url(url);
-    }
-    loader.load().await
+/// What the command line says, and the SDK's usual chain where it says nothing.
+pub(super) async fn sdk_config(args: &StreamArgs) -> Result<SdkConfig, Failure> {
+    run::check_environment()?;
+    Ok(run::sdk_config(args.region.as_deref(), args.endpoint_url.as_deref()).await)
 }

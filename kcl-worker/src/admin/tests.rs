@@ -195,6 +195,17 @@ async fn everything_comes_again_and_parents_come_before_their_children() {
     for child in open.iter().filter(|shard| shard.parent.as_ref() == Some(&parent.shard_id)) {
         assert!(place("before", &parent.shard_id) < place("after", &child.shard_id));
     }
+
+    // A Java worker deletes what is finished while the stream still lists it.
+    let key = scene.target.shard(parent.shard_id.as_str());
+    let leases = &scene.target.ports.leases;
+    let finished = leases.get(&key).await.unwrap().unwrap();
+    assert!(finished.is_finished() && leases.delete(&finished).await.unwrap());
+    rewind(&scene.target, &all_to("trim-horizon")).await.unwrap();
+    let made = leases.get(&key).await.unwrap().unwrap();
+    assert_eq!((made.hash_key_range, made.parents), (Some(parent.hash_key_range), Vec::new()));
+    secs(60).await;
+    assert_eq!(scene.take_delivered(), expected);
     ada.stop().await;
     bob.stop().await;
 }

@@ -17,16 +17,10 @@ pub(super) struct Clients {
 }
 
 impl Clients {
-    /// The SDK's usual chain, overridden where the configuration says so.
+    /// What the configuration says, and the SDK's usual chain where it says nothing.
     pub(super) async fn load(config: &Config) -> Self {
-        let mut loader = aws_config::defaults(BehaviorVersion::latest());
-        if let Some(region) = &config.region {
-            loader = loader.region(Region::new(region.clone()));
-        }
-        if let Some(url) = &config.endpoint_url {
-            loader = loader.endpoint_url(url.as_str());
-        }
-        let mut sdk = loader.load().await;
+        let endpoint_url = config.endpoint_url.as_ref().map(EndpointUrl::as_str);
+        let mut sdk = sdk_config(config.region.as_deref(), endpoint_url).await;
         if let Some(provider) = credentials::provider(&config.credentials, &sdk).await {
             sdk = sdk.into_builder().credentials_provider(provider).build();
         }
@@ -48,6 +42,18 @@ impl Clients {
         let leases = DynamoDbLeaseStore::new(client, config.lease_table(), config.stream.clone());
         Ports { kinesis: Arc::new(kinesis), leases: Arc::new(leases) }
     }
+}
+
+/// The SDK's usual chain, with another region and endpoint if there are any.
+pub(crate) async fn sdk_config(region: Option<&str>, endpoint_url: Option<&str>) -> SdkConfig {
+    let mut loader = aws_config::defaults(BehaviorVersion::latest());
+    if let Some(region) = region {
+        loader = loader.region(Region::new(region.to_owned()));
+    }
+    if let Some(url) = endpoint_url {
+        loader = loader.endpoint_url(url);
+    }
+    loader.load().await
 }
 
 /// The same with another endpoint. It is loaded and not only changed, since the SDK goes by the variables of a single

@@ -14,7 +14,7 @@ const ENDPOINT_VARIABLES: [&str; 5] = [
 
 /// Refuses what the environment says of endpoints if the SDK would panic at it, as it does at an empty variable, or try
 /// it for ever.
-pub(super) fn check_environment() -> Result<(), Failure> {
+pub(crate) fn check_environment() -> Result<(), Failure> {
     for variable in ENDPOINT_VARIABLES {
         let Some(value) = env::var_os(variable) else { continue };
         let value = value.to_string_lossy();

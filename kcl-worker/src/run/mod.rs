@@ -24,6 +24,8 @@ use crate::Failure;
 use crate::config::{Config, Resolved, none_of};
 use crate::operations::{Operations, OperationsSettings, WorkerFacts};
 use clients::Clients;
+pub(crate) use clients::sdk_config;
+pub(crate) use endpoints::check_environment;
 pub(crate) use json_lines::{JsonLines, Output};
 use processors::Chosen;
 
@@ -65,7 +67,7 @@ pub(crate) async fn run_resolved(
 /// If the settings, the credentials, the stream or the lease table cannot work, another process runs under the same
 /// worker id, standard output can no longer be written to, or a processor did not finish within the grace period.
 pub async fn run(config: &Config, processors: Processors, stop: CancellationToken) -> Result<(), Failure> {
-    endpoints::check_environment()?;
+    check_environment()?;
     let settings = config.worker_settings().map_err(Failure::usage)?;
     let operations = operations(config, &settings)?;
     let clients = Clients::load(config).await;

@@ -128,10 +128,16 @@ fn bad_options_are_refused_with_the_value_and_what_is_permitted() {
 /// The SDK panics at an empty one.
 #[test]
 fn an_endpoint_of_the_environment_that_is_none_is_refused_by_its_name() {
+    let commands: [&[&str]; 3] = [
+        &["run", "--stream", "s", "--application", "app"],
+        &["leases", "list", "--stream", "s", "--application", "app"],
+        &["records", "tail", "--stream", "s"],
+    ];
     for variable in ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_KINESIS", "AWS_ENDPOINT_URL_DYNAMODB"] {
-        for value in ["", "localhost:4566"] {
-            let mut command = command(&["run", "--stream", "s", "--application", "app"]);
-            let output = command.env(variable, value).output().unwrap();
+        for (value, words) in
+            ["", "localhost:4566"].into_iter().flat_map(|value| commands.map(|words| (value, words)))
+        {
+            let output = command(words).env(variable, value).output().unwrap();
             check(&output, 2, &[], &[&format!("the variable {variable} is '{value}'"), "unset it"]);
         }
     }
