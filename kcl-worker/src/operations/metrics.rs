@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use kcl_core::Event;
 use metrics::{Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
 
-use super::series::{Buckets, SeriesKey, escape, number};
+use super::series::{Buckets, SeriesKey, escape, legal_name, number};
 
 /// The counters of a shard that has left are kept for so many rounds of upkeep, for scrapes to see their last values.
 const ROUNDS_KEPT: u32 = 15;
@@ -86,7 +86,7 @@ impl Metrics {
     }
 
     fn describe(&self, name: &KeyName, meaning: &SharedString) {
-        self.registry().meanings.insert(name.as_str().to_owned(), meaning.to_string());
+        self.registry().meanings.insert(legal_name(name.as_str()), meaning.to_string());
     }
 
     /// A panic elsewhere leaves nothing half written.

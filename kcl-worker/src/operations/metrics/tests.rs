@@ -106,3 +106,18 @@ fn without_labels_lags_have_a_maximum_and_everything_else_a_sum() {
     assert!(has("kcl_millis_behind_latest 300") && has("kcl_in_flight_bytes 100"), "{}", metrics.render());
     assert!(has("kcl_records_processed_total 20"), "a sum must not shrink");
 }
+
+/// Prometheus refuses the whole text for one name that it does not take, so that the worker's own metrics would be lost.
+#[test]
+fn metrics_of_the_programs_own_are_shown_under_names_that_prometheus_takes() {
+    let metrics = Metrics::new(true);
+    with_local_recorder(&metrics, || {
+        metrics::describe_gauge!("orders.open", "Open orders");
+        gauge!("orders.open", "shard" => "eu", "sales-region" => "a\\b\n").set(3.0);
+        counter!("2nd:orders/é", "1" => "x").increment(1);
+    });
+    let expected = "# TYPE _2nd:orders__ counter\n_2nd:orders__{_1=\"x\"} 1\n\
+        # HELP orders_open Open orders\n# TYPE orders_open gauge\n\
+        orders_open{shard=\"eu\",sales_region=\"a\\\\b\\n\"} 3\n";
+    assert_eq!(metrics.render(), expected);
+}
