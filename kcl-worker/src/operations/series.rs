@@ -36,6 +36,11 @@ impl SeriesKey {
         Self { name: legal_name(key.name()), shard, others }
     }
 
+    /// A series of our own, without other labels.
+    pub(super) fn of_shard(name: &str, shard: Option<String>) -> Self {
+        Self { name: name.to_owned(), shard, others: Vec::new() }
+    }
+
     pub(super) fn without_shard(self) -> Self {
         Self { shard: None, ..self }
     }
