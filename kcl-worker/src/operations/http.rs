@@ -57,6 +57,8 @@ async fn converse(connection: TcpStream, shared: Arc<Shared>) {
     });
     let connection = http1::Builder::new()
         .keep_alive(false)
+        // Who has sent a request and says that there will be no other still waits for the answer.
+        .half_close(true)
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)
         .max_buf_size(HEADER_BYTES_MAX)

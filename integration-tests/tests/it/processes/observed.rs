@@ -235,3 +235,25 @@ async fn a_shard_that_stands_says_why_until_it_goes_on() {
     client.assert_closed().await;
     fs::remove_file(program).unwrap();
 }
+
+/// Nobody listens at the discard port, so that every error tells where it is.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_reaches_nothing_says_why_and_keeps_the_password_of_its_endpoint() {
+    const NOWHERE: &str = "http://me:s3cret@127.0.0.1:9";
+    let fleet = Fleet::new(1).await;
+    let mut command = member(&fleet, "a", &ANY_PORT);
+    command.env("AWS_ENDPOINT_URL_KINESIS", NOWHERE).env("AWS_ENDPOINT_URL_DYNAMODB", NOWHERE);
+    let mut child = command.spawn().unwrap();
+    let log = Log::of(&mut child);
+    let client = Client::of(&log).await;
+    let why = "the worker is getting ready; the last error: DescribeTable of ";
+    until("it says why it is not ready", || async { client.get("/readyz").await.1.starts_with(why) }).await;
+    let (code, body) = client.get("/readyz").await;
+    assert!(code == 503 && body.contains("http://***@127.0.0.1:9/"), "{body}");
+    let status = client.status().await.to_string();
+    assert!(status.contains("***@") && !status.contains("s3cret"), "{status}");
+    assert_eq!(client.get("/livez").await.0, 200);
+    ask_to_stop(&child).await;
+    assert_eq!(ended(&mut child).await, Some(0), "{}", log.text());
+    assert!(!log.text().contains("s3cret"), "{}", log.text());
+}
