@@ -43,7 +43,7 @@ async fn a_lost_lease_says_to_whom() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_finished_row_of_an_open_shard_is_reported_until_it_is_gone() {
+async fn a_finished_row_of_an_open_shard_is_reported() {
     let mut fleet = Fleet::new(1);
     fleet.start("a");
     fleet.drain().await;
