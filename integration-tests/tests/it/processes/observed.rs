@@ -90,8 +90,8 @@ impl Client {
     }
 
     /// Waits until a metric has exactly this sum.
-    async fn until_sum(&self, name: &str, sum: usize) {
-        let wanted = Some(sum as f64);
+    async fn until_sum(&self, name: &str, sum: u32) {
+        let wanted = Some(f64::from(sum));
         until(&format!("{name} is {sum}"), || async { self.sum(name).await == wanted }).await;
     }
 
