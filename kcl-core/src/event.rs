@@ -120,7 +120,8 @@ pub enum Event<'a> {
         /// The shard that nobody reads.
         shard: &'a ShardKey,
     },
-    /// A shard that waited for its parents, or that nobody took, does so no longer: it is owned, finished or gone.
+    /// A shard that waited for its parents, that nobody took, or whose row had ended too early, is so no longer: it is owned,
+    /// finished or gone.
     StandstillOver {
         /// The shard.
         shard: &'a ShardKey,

@@ -83,7 +83,7 @@ impl ErrorContext {
             (None, None) => String::new(),
         };
         // Without a source: its text is in the message.
-        Error::new(kind, format!("{call}{place} failed: {problem}. {advice}"))
+        Error::new(kind, without_credentials(&format!("{call}{place} failed: {problem}. {advice}")))
     }
 
     fn diagnose<E>(&self, error: &SdkError<E>) -> Diagnosis
@@ -115,6 +115,17 @@ impl ErrorContext {
         }
         unreachable_service(cause)
     }
+}
+
+/// A URL may hold a user and a password, which are for its host alone, and the SDK's words may hold the URL.
+fn without_credentials(message: &str) -> String {
+    let words = message.split(' ').map(|word| match (word.find("://"), word.rfind('@')) {
+        (Some(scheme), Some(at)) if scheme < at => {
+            format!("{}***{}", &word[..scheme + "://".len()], &word[at..])
+        }
+        _ => word.to_owned(),
+    });
+    words.collect::<Vec<_>>().join(" ")
 }
 
 fn unreachable_service(error: &dyn StdError) -> Diagnosis {

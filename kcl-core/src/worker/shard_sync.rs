@@ -123,7 +123,13 @@ impl ShardSync {
 
     /// A listing that is a moment old contradicts the rows, too, so only what lasts is reported, once.
     fn report(&mut self, found: &BTreeSet<ShardKey>) {
-        self.finished_but_open.retain(|shard, _| found.contains(shard));
+        for (shard, _) in self
+            .finished_but_open
+            .extract_if(.., |shard, _| !found.contains(shard))
+            .filter(|(_, contradiction)| contradiction.is_reported)
+        {
+            self.context.events.emit(&Event::StandstillOver { shard: &shard });
+        }
         let now = Instant::now();
         for shard in found {
             let new = Contradiction { since: now, is_reported: false };

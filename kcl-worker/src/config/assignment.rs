@@ -1,5 +1,5 @@
 use super::key::Key;
-use super::mask::{MASK, printable};
+use super::mask::printable;
 use super::origin::Origin;
 use super::problem::Problem;
 use super::value::Value;
@@ -17,7 +17,7 @@ pub(crate) struct Assignment {
 impl Assignment {
     /// The value as it may be printed.
     pub(crate) fn shown(&self) -> String {
-        if self.key.is_secret { MASK.to_owned() } else { printable(&self.value.text()) }
+        self.key.show(&self.value)
     }
 
     /// Where it stands in its source.

@@ -7,7 +7,7 @@ use kcl_core::WorkerSettings;
 use kcl_core::model::{StreamArn, StreamId, WorkerId};
 use kcl_core::stream::FanOutConsumer;
 
-use super::mask::without_credentials;
+use super::mask::printable_url;
 use super::{CredentialSource, ExecConfig};
 
 /// Everything that a worker is told by its file, the environment and the command line.
@@ -116,7 +116,7 @@ impl EndpointUrl {
 
 impl fmt::Debug for EndpointUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&without_credentials(&self.0))
+        f.write_str(&printable_url(&self.0))
     }
 }
 

@@ -1,5 +1,7 @@
 use std::str::FromStr;
 
+use super::{EndpointUrl, forms};
+
 /// What a list of credential sources is made of, for messages and help.
 pub(crate) const CREDENTIALS_FORM: &str = "default, environment, profile, profile:NAME, container, instance, \
     web-identity, or assume-role:ARN?session_name=NAME, which may go on with &external_id=ID, &region=REGION and \
@@ -36,7 +38,7 @@ pub struct AssumedRole {
     /// The region of the STS endpoint. Default: that of all clients.
     pub region: Option<String>,
     /// The STS endpoint. Default: AWS's own.
-    pub endpoint_url: Option<String>,
+    pub endpoint_url: Option<EndpointUrl>,
 }
 
 impl FromStr for CredentialSource {
@@ -74,14 +76,13 @@ fn assumed_role(text: &str) -> Option<AssumedRole> {
     let mut role = AssumedRole { arn: arn.to_owned(), ..AssumedRole::default() };
     for option in options.split('&').filter(|option| !option.is_empty()) {
         let (name, value) = option.split_once('=').filter(|(_, value)| !value.is_empty())?;
-        let place = match name {
-            "session_name" => &mut role.session_name,
-            "external_id" => &mut role.external_id,
-            "region" => &mut role.region,
-            "endpoint_url" => &mut role.endpoint_url,
+        match name {
+            "session_name" => role.session_name = Some(value.to_owned()),
+            "external_id" => role.external_id = Some(value.to_owned()),
+            "region" => role.region = Some(forms::region(value).ok()?),
+            "endpoint_url" => role.endpoint_url = Some(EndpointUrl(forms::endpoint_url(value).ok()?)),
             _ => return None,
-        };
-        *place = Some(value.to_owned());
+        }
     }
     Some(role)
 }
@@ -126,6 +127,8 @@ mod tests {
             "assume-role:x",
             "assume-role:arn:aws:iam::1:role/r?secret=x",
             "assume-role:arn:aws:iam::1:role/r?session_name=",
+            "assume-role:arn:aws:iam::1:role/r?region=EU",
+            "assume-role:arn:aws:iam::1:role/r?endpoint_url=localhost:4566",
         ] {
             let advice = text.parse::<CredentialSource>().unwrap_err();
             assert!(advice.contains("web-identity"), "{text}: {advice}");

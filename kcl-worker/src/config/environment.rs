@@ -3,6 +3,7 @@ use std::ffi::{OsStr, OsString};
 use super::assignment::Assignment;
 use super::key::Key;
 use super::layer::Layer;
+use super::mask::printable;
 use super::origin::Origin;
 use super::problem::Problem;
 use super::schema::Schema;
@@ -68,7 +69,7 @@ fn unknown(schema: &Schema, name: &str) -> Problem {
     let known: Vec<String> = schema.keys().map(Key::variable).collect();
     let files = [CONFIG_VARIABLE, PROPERTIES_VARIABLE];
     let nearest = super::nearest::did_you_mean(name, known.iter().map(String::as_str).chain(files));
-    Problem::new(format!("environment {name}: there is no such setting{nearest}; unset it"))
+    Problem::new(format!("environment {}: there is no such setting{nearest}; unset it", printable(name)))
 }
 
 #[cfg(test)]

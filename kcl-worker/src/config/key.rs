@@ -1,6 +1,7 @@
 use std::ops::RangeInclusive;
 
 use super::Config;
+use super::mask::printable;
 
 /// One entry of the schema: a setting, under one name in all its spellings.
 #[derive(Debug)]
@@ -11,8 +12,8 @@ pub(crate) struct Key {
     pub(crate) default: Preset,
     /// Plain sentences; the first is what `-h` shows. What is accepted and the default are not repeated here.
     pub(crate) doc: &'static str,
-    /// Never printed, wherever it is from.
-    pub(crate) is_secret: bool,
+    /// What of a word of the value may be printed, good or not: people put secrets where none belong.
+    pub(crate) shown: fn(&str) -> String,
 }
 
 /// What a value may be, and where it goes.
@@ -57,7 +58,13 @@ pub(crate) enum Preset {
 
 impl Key {
     pub(crate) const fn new(name: &'static str, kind: Kind, default: Preset, doc: &'static str) -> Self {
-        Self { name, kind, default, doc, is_secret: false }
+        Self { name, kind, default, doc, shown: printable }
+    }
+
+    /// The same, of which no more is printed than this.
+    pub(crate) const fn showing(mut self, shown: fn(&str) -> String) -> Self {
+        self.shown = shown;
+        self
     }
 
     /// Such as `KCL_FAILOVER_TIME_MS`.

@@ -9,8 +9,15 @@ pub(crate) fn printable(text: &str) -> String {
     escaped.collect()
 }
 
+/// One URL as it may be printed, also where it is none: what is before the last `@` is a user and a password.
+pub(crate) fn printable_url(url: &str) -> String {
+    let Some((before, host)) = url.rsplit_once('@') else { return printable(url) };
+    let scheme = before.find("://").map_or("", |at| &before[..at + "://".len()]);
+    printable(&format!("{scheme}{MASK}@{host}"))
+}
+
 /// The text without the user and password of the URLs in it.
-pub(crate) fn without_credentials(text: &str) -> String {
+fn without_credentials(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find("://") {
@@ -44,6 +51,18 @@ mod tests {
             ("", ""),
         ] {
             assert_eq!(without_credentials(text), shown);
+        }
+    }
+
+    #[test]
+    fn a_url_that_is_none_keeps_its_password_too() {
+        for (text, shown) in [
+            ("http://user:se/cr@et@h:1/x", "http://***@h:1/x"),
+            ("user:secret@h", "***@h"),
+            ("htp:/user:secret@h", "***@h"),
+            ("http://h:1/x", "http://h:1/x"),
+        ] {
+            assert_eq!(printable_url(text), shown);
         }
     }
 

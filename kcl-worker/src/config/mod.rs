@@ -36,6 +36,7 @@ pub use config::{CheckpointingChoice, Config, EndpointUrl, FailureDestination, L
 pub use credentials::{AssumedRole, CredentialSource};
 pub use exec_config::ExecConfig;
 pub(crate) use flags::arguments;
+pub(crate) use mask::printable_url;
 pub(crate) use problem::none_of;
 pub(crate) use resolve::Resolved;
 pub(crate) use schema::Schema;

@@ -43,7 +43,8 @@ pub(super) fn read(schema: &Schema, file: &str, content: &[u8]) -> Layer {
         properties.iter().filter(|property| !entries().any(|entry| entry.is_named(&property.name)))
     {
         let nearest = did_you_mean(&property.name, entries().map(|entry| entry.name));
-        reading.refuse(property.line, &format!("there is no property {}{nearest}", property.name));
+        let name = printable(&property.name);
+        reading.refuse(property.line, &format!("there is no property {name}{nearest}"));
     }
     reading.settle_retrieval();
     reading.imply();

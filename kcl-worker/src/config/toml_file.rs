@@ -4,7 +4,7 @@ use toml::de::{DeString, DeTable, DeValue};
 use super::assignment::Assignment;
 use super::key::{Key, Kind};
 use super::layer::Layer;
-use super::mask::{MASK, printable};
+use super::mask::printable;
 use super::origin::Origin;
 use super::problem::Problem;
 use super::schema::Schema;
@@ -34,7 +34,7 @@ pub(super) fn read(schema: &Schema, file: &str, content: &[u8]) -> Layer {
     }
     for error in errors {
         let start = error.span().map_or(0, |span| span.start);
-        layer.problems.push((reader.line(start), reader.at(start, error.message())));
+        layer.problems.push((reader.line(start), reader.at(start, &printable(error.message()))));
     }
     layer
 }
@@ -54,7 +54,8 @@ impl Reader<'_> {
         let at = name.span().start;
         let name = name.get_ref().as_ref();
         let Some(key) = self.schema.find(name) else {
-            return Err(self.at(at, &format!("there is no setting {name}{}", self.schema.did_you_mean(name))));
+            let nearest = self.schema.did_you_mean(name);
+            return Err(self.at(at, &format!("there is no setting {}{nearest}", printable(name))));
         };
         let value = self.value(key, value)?;
         let origin = Origin::Line { file: self.file.to_owned(), line: self.line(at) };
@@ -82,7 +83,7 @@ impl Reader<'_> {
             _ => None,
         };
         found.ok_or_else(|| {
-            let shown = if key.is_secret { MASK.to_owned() } else { printable(written) };
+            let shown = (key.shown)(written);
             let message = format!("{} is {shown}; use {}{}", key.name, key.accepts(), form(key));
             self.at(value.span().start, &message)
         })

@@ -28,6 +28,17 @@ impl Value {
 }
 
 impl Key {
+    /// The value as it may be printed.
+    pub(crate) fn show(&self, value: &Value) -> String {
+        match (&self.kind, value) {
+            (Kind::Words { .. }, value) => {
+                let words: Vec<_> = value.words().iter().map(|word| (self.shown)(word)).collect();
+                words.join(" ")
+            }
+            (_, value) => (self.shown)(&value.text()),
+        }
+    }
+
     /// Puts the value where it belongs, or says what to use instead.
     pub(crate) fn set(&self, config: &mut Config, value: &Value) -> Result<(), String> {
         let advice = || format!("use {}", self.accepts());

@@ -59,13 +59,9 @@ impl StatusBoard {
             Event::TableScanned { leases, free, workers, .. } => {
                 let (leases, free, workers) = (*leases, *free, *workers);
                 self.last_scan = Some(Scan { at: now, leases, free, workers });
-                self.free.retain(|_, status| status.rests_until.is_none_or(|until| now < until));
+                self.free.retain(|_, status| status.stands_still(now));
             }
             Event::CoordinationFailed { error } => self.last_error = Some((error.to_string(), now)),
-            Event::ShardEndedTooEarly { shard } => {
-                let error = format!("the row of {shard} says that it has ended, but it is open");
-                self.last_error = Some((error, now));
-            }
             Event::LeaseTaken { shard, checkpoint, .. } => {
                 let mut status = ShardStatus::new(ShardState::Starting, now);
                 status.checkpoint = Some(checkpoint.to_string());
@@ -82,6 +78,7 @@ impl StatusBoard {
             Event::ShardFailed { .. }
             | Event::WaitingForParents { .. }
             | Event::LeaseUnclaimed { .. }
+            | Event::ShardEndedTooEarly { .. }
             | Event::StandstillOver { .. } => self.observe_free(event, now),
             _ => {
                 if let Some(status) = shard_of(event).and_then(|shard| self.held.get_mut(shard)) {
@@ -118,32 +115,39 @@ impl StatusBoard {
                 self.show(shard, ShardStatus::stalled(ShardState::WaitingForParents, &reason, now));
             }
             Event::LeaseUnclaimed { shard } => {
-                let reason = "no worker takes it: all hold as many as they may, or have failed to read it";
+                let reason =
+                    "no worker takes it: all hold as many as they may, or have failed to take or to read it";
                 self.show(shard, ShardStatus::stalled(ShardState::Unclaimed, reason, now));
             }
-            Event::StandstillOver { shard } if !self.is_resting(shard) => {
-                self.free.remove(*shard);
+            Event::ShardEndedTooEarly { shard } => {
+                let reason = "its row says that it has ended, but it is open: another stream, or an earlier one of this \
+                              name, used this lease table";
+                self.show(shard, ShardStatus::stalled(ShardState::Unclaimed, reason, now));
             }
+            Event::StandstillOver { shard } => match self.free.get_mut(*shard) {
+                Some(known) if known.rests_until.is_some() => known.afterwards = None,
+                _ => {
+                    self.free.remove(*shard);
+                }
+            },
             _ => {}
         }
     }
 
-    fn is_resting(&self, shard: &ShardKey) -> bool {
-        self.free.get(shard).is_some_and(|status| status.rests_until.is_some())
-    }
-
-    /// What this worker holds is not free, and that it rests says more than that nobody else takes it.
+    /// What this worker holds is not free, and that it rests says more than that nobody else takes it. That is said once, so
+    /// it is kept for when the rest is over.
     fn show(&mut self, shard: &ShardKey, status: ShardStatus) {
         if self.held.contains_key(shard) {
             return;
         }
         let has_room = self.free.len() < FREE_SHOWN_MAX;
         match self.free.get_mut(shard) {
-            Some(known) if known.rests_until.is_none() => *known = status,
+            Some(known) if known.rests_until.is_some() => known.afterwards = Some(Box::new(status)),
+            Some(known) => *known = status,
             None if has_room => {
                 self.free.insert(shard.clone(), status);
             }
-            _ => {}
+            None => {}
         }
     }
 }

@@ -63,11 +63,11 @@ impl Health {
     /// The reason, for a person.
     pub fn is_ready(&self, board: &StatusBoard, now: Duration) -> Result<(), String> {
         match board.stage {
-            Stage::Preparing => Err("the worker is getting ready".to_owned()),
+            Stage::Preparing => Err(with_last_error("the worker is getting ready", board)),
             Stage::Stopping => Err("the worker is stopping".to_owned()),
             Stage::Stopped => Err("the worker has stopped".to_owned()),
             Stage::Running if board.last_scan.is_none() => {
-                Err("the lease table has not been scanned yet".to_owned())
+                Err(with_last_error("the lease table has not been scanned yet", board))
             }
             Stage::Running => self.is_live(board, now),
         }
@@ -80,8 +80,12 @@ impl Health {
 
 fn late(what: &str, age: Duration, max: Duration, board: &StatusBoard) -> String {
     let (age, max) = (age.as_secs(), max.as_secs());
+    with_last_error(&format!("{what} for {age} s, and at most {max} s are usual"), board)
+}
+
+fn with_last_error(reason: &str, board: &StatusBoard) -> String {
     let error = board.last_error.as_ref().map(|(error, _)| format!("; the last error: {error}"));
-    format!("{what} for {age} s, and at most {max} s are usual{}", error.unwrap_or_default())
+    reason.to_owned() + &error.unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ pub(super) fn shard_of<'a>(event: &Event<'a>) -> Option<&'a ShardKey> {
         | Event::ReadRecovered { shard }
         | Event::SubscriptionInUse { shard, .. }
         | Event::FellBackToPolling { shard, .. }
+        | Event::PositionTrimmed { shard, .. }
         | Event::BatchProcessed { shard, .. }
         | Event::ProcessorFailed { shard, .. }
         | Event::ProcessorBusy { shard, .. }
@@ -24,6 +25,8 @@ pub(super) fn shard_of<'a>(event: &Event<'a>) -> Option<&'a ShardKey> {
         | Event::ShardBlocked { shard, .. }
         | Event::ShardUnblocked { shard, .. }
         | Event::DestinationFailed { shard, .. }
+        | Event::RecordsSkipped { shard, .. }
+        | Event::RecordsSentToDestination { shard, .. }
         | Event::Checkpointed { shard, .. }
         | Event::CheckpointFailed { shard, .. }
         | Event::ShardTrimmed { shard, .. } => Some(shard),
@@ -51,7 +54,11 @@ pub(super) fn observe_held(status: &mut ShardStatus, event: &Event<'_>, now: Dur
             status.lag = Some((*millis_behind_latest, now));
             status.go_on();
         }
-        Event::Checkpointed { checkpoint, .. } => status.checkpoint = Some(checkpoint.to_string()),
+        Event::RecordsSkipped { .. } | Event::RecordsSentToDestination { .. } => status.go_on(),
+        Event::Checkpointed { checkpoint, .. } => {
+            status.checkpoint = Some(checkpoint.to_string());
+            status.commit_stall = None;
+        }
         Event::ReadRecovered { .. } => status.reading_stall = None,
         Event::ShardBlocked { position, reason, error, .. } => {
             let at = position.map(|position| format!(" at {position}")).unwrap_or_default();
@@ -89,10 +96,23 @@ fn observe_trouble(status: &mut ShardStatus, event: &Event<'_>, now: Duration) {
             status.stall(&error);
             status.fail(&error, now);
         }
-        Event::RenewalFailed { error, .. }
-        | Event::FellBackToPolling { error, .. }
-        | Event::DestinationFailed { error, .. }
-        | Event::CheckpointFailed { error, .. } => status.fail(&error.to_string(), now),
+        Event::FellBackToPolling { error, .. } => {
+            status.fail(&error.to_string(), now);
+            status.reading_stall = None;
+        }
+        Event::CheckpointFailed { error, .. } => {
+            status.fail(&error.to_string(), now);
+            // A later commit includes this one; but at the end of a shard its children wait for it.
+            if status.state == ShardState::Stopping {
+                status.commit_stall = Some("what is processed cannot be committed".to_owned());
+            }
+        }
+        Event::RenewalFailed { error, .. } | Event::DestinationFailed { error, .. } => {
+            status.fail(&error.to_string(), now);
+        }
+        Event::PositionTrimmed { position, .. } => {
+            status.fail(&format!("retention has passed {position}, records may be lost"), now);
+        }
         Event::ShardTrimmed { .. } => status.fail("the shard left retention before it was processed", now),
         _ => {}
     }

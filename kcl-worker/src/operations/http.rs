@@ -1,5 +1,5 @@
+use std::collections::VecDeque;
 use std::convert::Infallible;
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,13 +7,14 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
+use tokio_util::task::AbortOnDropHandle;
 
 use super::answer::answer;
 use super::server::Shared;
 
-/// A few probes and scrapers at a time. Others wait in the system's queue until one of these has been answered.
+/// A few probes and scrapers at a time. Where there are more, the oldest connection is closed: one that is honest has had its
+/// answer by then, and a probe does not wait for those that are slow on purpose.
 const CONNECTIONS_MAX: usize = 64;
 
 /// A client that takes longer to send a request is slow on purpose, or gone.
@@ -33,29 +34,19 @@ const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(100);
 
 /// Answers requests, one per connection, until the future is dropped.
 pub(super) async fn serve(listener: TcpListener, shared: Arc<Shared>) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let mut conversations = VecDeque::with_capacity(CONNECTIONS_MAX);
     loop {
-        match accept(&listener, &places).await {
-            Ok((connection, place)) => {
-                let shared = Arc::clone(&shared);
-                tokio::spawn(async move {
-                    let _slow = timeout(CONNECTION_TIME_MAX, converse(connection, shared)).await;
-                    drop(place);
-                });
-            }
-            Err(_) => sleep(ACCEPT_RETRY_DELAY).await,
+        let Ok((connection, _)) = listener.accept().await else {
+            sleep(ACCEPT_RETRY_DELAY).await;
+            continue;
+        };
+        conversations.retain(|conversation: &AbortOnDropHandle<_>| !conversation.is_finished());
+        if conversations.len() == CONNECTIONS_MAX {
+            conversations.pop_front();
         }
+        let conversation = timeout(CONNECTION_TIME_MAX, converse(connection, Arc::clone(&shared)));
+        conversations.push_back(AbortOnDropHandle::new(tokio::spawn(conversation)));
     }
-}
-
-/// The next connection, once there is a place for it.
-async fn accept(
-    listener: &TcpListener,
-    places: &Arc<Semaphore>,
-) -> io::Result<(TcpStream, Option<OwnedSemaphorePermit>)> {
-    let place = Arc::clone(places).acquire_owned().await.ok();
-    let (connection, _) = listener.accept().await?;
-    Ok((connection, place))
 }
 
 /// A client that breaks off, or sends what is no request, is not worth a word in the log.
@@ -66,6 +57,8 @@ async fn converse(connection: TcpStream, shared: Arc<Shared>) {
     });
     let connection = http1::Builder::new()
         .keep_alive(false)
+        // Who has sent a request and says that there will be no other still waits for the answer.
+        .half_close(true)
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)
         .max_buf_size(HEADER_BYTES_MAX)

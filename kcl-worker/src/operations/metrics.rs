@@ -6,13 +6,20 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use kcl_core::Event;
 use metrics::{Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
 
-use super::series::{Buckets, SeriesKey, escape, number};
+use super::series::{Buckets, SeriesKey, escape, legal_name, number};
 
 /// The counters of a shard that has left are kept for so many rounds of upkeep, for scrapes to see their last values.
 const ROUNDS_KEPT: u32 = 15;
 
 /// At most so many shards that have left have counters after a round of upkeep.
 const DEPARTED_MAX: usize = 1_000;
+
+/// Prometheus sees no increase where a series begins. What is alerted on if it happens once begins at 0: this of the worker, and
+/// those of each shard.
+const ALERTED: &str = "kcl_leases_lost_total";
+
+/// See [`ALERTED`].
+const ALERTED_OF_SHARDS: [&str; 2] = ["kcl_positions_trimmed_total", "kcl_shards_trimmed_total"];
 
 /// Of these the worst shard tells more than the sum, where shards are not told apart.
 const MAXIMA: [&str; 1] = ["kcl_millis_behind_latest"];
@@ -42,13 +49,15 @@ struct Registry {
 impl Metrics {
     /// Nothing so far. `shard_labels` says whether shards are told apart.
     pub fn new(shard_labels: bool) -> Self {
-        Self { shard_labels, registry: Mutex::default() }
+        let mut registry = Registry::default();
+        registry.begin_at_zero(ALERTED, None);
+        Self { shard_labels, registry: Mutex::new(registry) }
     }
 
     /// Takes note of which shards are held.
     pub fn observe(&self, event: &Event<'_>) {
         match event {
-            Event::LeaseTaken { shard, .. } => self.registry().hold(shard.to_string()),
+            Event::LeaseTaken { shard, .. } => self.hold(shard.to_string()),
             Event::LeaseLost { shard, .. }
             | Event::LeaseReleased { shard }
             | Event::LeaseHandedOver { shard, .. }
@@ -85,8 +94,16 @@ impl Metrics {
         text
     }
 
+    fn hold(&self, shard: String) {
+        let mut registry = self.registry();
+        for name in ALERTED_OF_SHARDS {
+            registry.begin_at_zero(name, self.shard_labels.then(|| shard.clone()));
+        }
+        registry.hold(shard);
+    }
+
     fn describe(&self, name: &KeyName, meaning: &SharedString) {
-        self.registry().meanings.insert(name.as_str().to_owned(), meaning.to_string());
+        self.registry().meanings.insert(legal_name(name.as_str()), meaning.to_string());
     }
 
     /// A panic elsewhere leaves nothing half written.
@@ -96,6 +113,10 @@ impl Metrics {
 }
 
 impl Registry {
+    fn begin_at_zero(&mut self, name: &str, shard: Option<String>) {
+        self.counters.entry(SeriesKey::of_shard(name, shard)).or_default();
+    }
+
     fn hold(&mut self, shard: String) {
         self.departed.remove(&shard);
         self.held.insert(shard);

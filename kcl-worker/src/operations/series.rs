@@ -7,6 +7,10 @@ use metrics::{HistogramFn, Key};
 /// The label that names a shard.
 pub(super) const SHARD_LABEL: &str = "shard";
 
+/// What the names of the worker's own metrics begin with. Those of the program's processor come and go with no shard, whatever
+/// their labels say.
+const OWN_PREFIX: &str = "kcl_";
+
 /// Upper bounds in seconds: from a processor that only counts to one that waits for others.
 const BOUNDS: [f64; 10] = [0.001, 0.005, 0.025, 0.1, 0.25, 1.0, 2.5, 10.0, 60.0, 300.0];
 
@@ -21,14 +25,20 @@ pub(super) struct SeriesKey {
 impl SeriesKey {
     pub(super) fn new(key: &Key) -> Self {
         let (mut shard, mut others) = (None, Vec::new());
+        let is_ours = key.name().starts_with(OWN_PREFIX);
         for label in key.labels() {
-            if label.key() == SHARD_LABEL {
+            if label.key() == SHARD_LABEL && is_ours {
                 shard = Some(label.value().to_owned());
             } else {
-                others.push((label.key().to_owned(), label.value().to_owned()));
+                others.push((legal(label.key(), false), label.value().to_owned()));
             }
         }
-        Self { name: key.name().to_owned(), shard, others }
+        Self { name: legal_name(key.name()), shard, others }
+    }
+
+    /// A series of our own, without other labels.
+    pub(super) fn of_shard(name: &str, shard: Option<String>) -> Self {
+        Self { name: name.to_owned(), shard, others: Vec::new() }
     }
 
     pub(super) fn without_shard(self) -> Self {
@@ -55,6 +65,18 @@ impl SeriesKey {
         }
         let _infallible = writeln!(text, " {value}");
     }
+}
+
+/// The name of a metric as Prometheus takes it: it refuses the whole text for one name that it does not.
+pub(super) fn legal_name(name: &str) -> String {
+    legal(name, true)
+}
+
+/// Letters, digits and `_`, and in names of metrics `:`; no digit at the start.
+fn legal(name: &str, is_metric: bool) -> String {
+    let is_legal = |c: char| c.is_ascii_alphanumeric() || c == '_' || (c == ':' && is_metric);
+    let start = if name.starts_with(|c: char| c.is_ascii_digit()) || name.is_empty() { "_" } else { "" };
+    start.chars().chain(name.chars().map(|c| if is_legal(c) { c } else { '_' })).collect()
 }
 
 /// As the text format has it for values of labels; in a help text a quote may stay as well.

@@ -60,8 +60,12 @@ pub struct ShardStatus {
     stall: Option<String>,
     /// Why nothing is read.
     pub(super) reading_stall: Option<String>,
+    /// Why it does not come to its end.
+    pub(super) commit_stall: Option<String>,
     /// Until when it rests.
     pub(super) rests_until: Option<Duration>,
+    /// How it stands still, too, beside resting.
+    pub(super) afterwards: Option<Box<Self>>,
 }
 
 impl ShardStatus {
@@ -77,8 +81,22 @@ impl ShardStatus {
             last_error: None,
             stall: None,
             reading_stall: None,
+            commit_stall: None,
             rests_until: None,
+            afterwards: None,
         }
+    }
+
+    /// Ends its rest if it is time. False if nothing keeps it still any more.
+    pub(super) fn stands_still(&mut self, now: Duration) -> bool {
+        if self.rests_until.is_none_or(|until| now < until) {
+            return true;
+        }
+        let afterwards = self.afterwards.take();
+        afterwards.is_some_and(|afterwards| {
+            *self = *afterwards;
+            true
+        })
     }
 
     pub(super) fn enter(&mut self, state: ShardState, now: Duration) {
@@ -97,7 +115,8 @@ impl ShardStatus {
 
     /// Why nothing goes on; `None` if something does.
     pub fn stall_reason(&self) -> Option<&str> {
-        self.stall.as_deref().or(self.reading_stall.as_deref())
+        let stalls = [&self.stall, &self.reading_stall, &self.commit_stall];
+        stalls.into_iter().find_map(Option::as_deref)
     }
 
     /// Nothing is processed because of this. What blocks a shard says more than what happens meanwhile.

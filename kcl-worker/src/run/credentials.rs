@@ -67,7 +67,7 @@ async fn of(source: &CredentialSource, sdk: &SdkConfig) -> SharedCredentialsProv
 /// Requests to STS do not go where those to the other services may be told to go.
 async fn assumed(role: &AssumedRole, sdk: &SdkConfig) -> AssumeRoleProvider {
     let mut sts = sdk.clone().into_builder();
-    sts.set_endpoint_url(role.endpoint_url.clone());
+    sts.set_endpoint_url(role.endpoint_url.as_ref().map(|url| url.as_str().to_owned()));
     let mut builder = AssumeRoleProvider::builder(&role.arn).configure(&sts.build());
     if let Some(name) = &role.session_name {
         builder = builder.session_name(name);

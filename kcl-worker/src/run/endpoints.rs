@@ -2,6 +2,7 @@ use std::env;
 
 use crate::Failure;
 use crate::config::forms::endpoint_url;
+use crate::config::printable_url;
 
 /// The variables that the SDK takes an endpoint from.
 const ENDPOINT_VARIABLES: [&str; 5] = [
@@ -19,7 +20,8 @@ pub(crate) fn check_environment() -> Result<(), Failure> {
         let Some(value) = env::var_os(variable) else { continue };
         let value = value.to_string_lossy();
         endpoint_url(&value).map_err(|advice| {
-            Failure::usage(format!("the variable {variable} is '{value}'; {advice}, or unset it"))
+            let shown = printable_url(&value);
+            Failure::usage(format!("the variable {variable} is '{shown}'; {advice}, or unset it"))
         })?;
     }
     Ok(())

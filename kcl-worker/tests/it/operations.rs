@@ -1,11 +1,11 @@
 //! The HTTP endpoint over real sockets: what it answers, and that no client can keep it from answering others.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
-use kcl_core::Event;
 use kcl_core::model::{Checkpoint, ShardId, ShardKey, StreamId, WorkerId};
+use kcl_core::{Error, Event};
 use kcl_worker::operations::{Operations, OperationsSettings, WorkerFacts};
 use tokio::task::spawn_blocking;
 
@@ -80,6 +80,20 @@ async fn probes_follow_the_worker() {
     assert_eq!(status_of(&request(&operations, "GET /livez").await), "200");
 }
 
+/// A pod that does not get ready says why, without a look at its log.
+#[tokio::test]
+async fn a_worker_that_cannot_get_ready_says_why() {
+    let operations = start();
+    let error = &Error::new(kcl_core::ErrorKind::Throttled, "DescribeTable: slow down");
+    report(&operations, &Event::CoordinationFailed { error });
+    let answer = request(&operations, "GET /readyz").await;
+    let body = "the worker is getting ready; the last error: DescribeTable: slow down\n";
+    assert_eq!((status_of(&answer), body_of(&answer)), ("503", body));
+    report(&operations, &Event::WorkerStarted);
+    let body = "the lease table has not been scanned yet; the last error: DescribeTable: slow down\n";
+    assert_eq!(body_of(&request(&operations, "GET /readyz").await), body);
+}
+
 #[tokio::test]
 async fn the_status_is_json_with_each_shard() {
     let operations = start();
@@ -148,12 +162,12 @@ async fn a_huge_header_is_refused() {
     assert_eq!(status_of(&request(&operations, "GET /livez").await), "200");
 }
 
-/// More slow clients than there are places: each is sent away in a few seconds, and then others have their turn.
+/// More slow clients than there are places: the oldest make room, so that a probe need not wait until they are sent away.
 #[tokio::test]
-async fn slow_clients_are_sent_away() {
+async fn slow_clients_keep_nobody_waiting_and_are_sent_away() {
     let operations = start();
     let address = operations.address();
-    let slow: Vec<TcpStream> = (0..80)
+    let mut slow: Vec<TcpStream> = (0..80)
         .map(|_| {
             let mut connection = connect(address);
             connection.write_all(b"GET /livez HTTP/1.1\r\nhost: ").unwrap();
@@ -161,7 +175,13 @@ async fn slow_clients_are_sent_away() {
         })
         .collect();
     assert_eq!(status_of(&request(&operations, "GET /livez").await), "200");
+    // It was not time yet to send this one away, which was among the first to come that have a place.
+    let mut patient = slow.remove(20);
     spawn_blocking(move || {
+        patient.write_all(b"x\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        patient.read_to_string(&mut answer).unwrap();
+        assert_eq!(status_of(&answer), "200");
         for mut connection in slow {
             // Closed, in order or by a reset: not a timeout of ours.
             let ended = connection.read_to_end(&mut Vec::new());
@@ -170,6 +190,39 @@ async fn slow_clients_are_sent_away() {
     })
     .await
     .unwrap();
+}
+
+/// As `nc -N` and some load balancers' probes do. Often, since it matters whether the request and its end come together.
+#[tokio::test]
+async fn a_client_that_has_said_all_gets_its_answer() {
+    let operations = start();
+    let address = operations.address();
+    let ask = move |head: &str| {
+        let mut connection = connect(address);
+        connection.write_all(head.as_bytes()).unwrap();
+        connection.shutdown(Shutdown::Write).unwrap();
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer).unwrap();
+        assert_eq!(status_of(&answer), "200", "{head}");
+    };
+    let asked = spawn_blocking(move || {
+        for _ in 0..200 {
+            ask("GET /livez HTTP/1.1\r\nhost: x\r\n\r\n");
+            ask("GET /livez?x=1 HTTP/1.0\r\n\r\n");
+        }
+    });
+    asked.await.unwrap();
+}
+
+/// Its body is not read, and must not cost it the answer.
+#[tokio::test]
+async fn a_large_body_is_refused_with_an_answer() {
+    let operations = start();
+    let body = "x".repeat(1_000_000);
+    let text = format!("POST /status HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+    let address = operations.address();
+    let answer = spawn_blocking(move || exchange(address, &text)).await.unwrap();
+    assert_eq!(status_of(&answer), "405");
 }
 
 #[tokio::test]

@@ -57,7 +57,7 @@ async fn no_credentials() {
 }
 
 #[tokio::test]
-async fn what_the_command_line_cannot_mean() {
+async fn what_the_command_line_and_the_environment_cannot_mean() {
     let backend = Backend::in_process().await;
     for (option, value, part) in [
         ("--nonsense", "1", "--nonsense"),
@@ -69,4 +69,7 @@ async fn what_the_command_line_cannot_mean() {
         command.args([option, value]);
         check(command, USAGE, &[part]).await;
     }
+    let mut command = command(&backend, "orders", "application");
+    command.env("AWS_ENDPOINT_URL", "htp://me:s3cret@localhost");
+    check(command, USAGE, &["AWS_ENDPOINT_URL is 'htp://***@localhost'", "http or https"]).await;
 }

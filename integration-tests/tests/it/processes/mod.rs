@@ -6,6 +6,7 @@
 
 mod a_bad_day;
 mod mistakes;
+mod observed;
 mod operators;
 mod own;
 mod sharing;

@@ -1,23 +1,23 @@
 use std::process::{ExitStatus, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use kcl_core::model::{Record, RecordPosition, ShardId, ShardKey, StreamId, Timestamp};
 use kcl_core::testing::DeliveryOracle;
 use serde_json::Value;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, ChildStdout, Command};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use crate::backend::WAIT_MAX;
+use crate::backend::{WAIT_MAX, until};
 use crate::fleet::Fleet;
 
 /// A `kcl-worker run` that tells an oracle, through its standard output, what it delivers. Dropping it kills it.
 pub(super) struct WorkerProcess {
     child: Child,
     output: JoinHandle<()>,
-    log: JoinHandle<String>,
+    log: Log,
 }
 
 /// How a process ended.
@@ -33,16 +33,17 @@ impl WorkerProcess {
     pub(super) fn start(fleet: &Fleet, name: &str, more: &[&str]) -> Self {
         let mut child = member(fleet, name, more).spawn().unwrap();
         let stdout = child.stdout.take().unwrap();
-        let mut stderr = child.stderr.take().unwrap();
+        let log = Log::of(&mut child);
         Self {
             child,
             output: tokio::spawn(listen(stdout, fleet.stream.clone(), Arc::clone(&fleet.oracle))),
-            log: tokio::spawn(async move {
-                let mut log = String::new();
-                stderr.read_to_string(&mut log).await.unwrap();
-                log
-            }),
+            log,
         }
+    }
+
+    /// What it logs.
+    pub(super) fn log(&self) -> &Log {
+        &self.log
     }
 
     /// SIGKILL: it can do nothing about it.
@@ -72,7 +73,55 @@ impl WorkerProcess {
     pub(super) async fn ended(mut self) -> Ended {
         let status = timeout(WAIT_MAX, self.child.wait()).await.unwrap().unwrap();
         self.output.await.unwrap();
-        Ended { status, log: self.log.await.unwrap() }
+        Ended { status, log: self.log.whole().await }
+    }
+}
+
+/// The standard error of a process, as far as it has come.
+pub(super) struct Log {
+    text: Arc<Mutex<String>>,
+    reading: JoinHandle<()>,
+}
+
+impl Log {
+    /// Reads it from here on.
+    pub(super) fn of(child: &mut Child) -> Self {
+        let mut stderr = BufReader::new(child.stderr.take().unwrap());
+        let text = Arc::new(Mutex::new(String::new()));
+        let all = Arc::clone(&text);
+        let reading = tokio::spawn(async move {
+            let mut line = String::new();
+            while stderr.read_line(&mut line).await.unwrap() > 0 {
+                all.lock().unwrap().push_str(&line);
+                line.clear();
+            }
+        });
+        Self { text, reading }
+    }
+
+    /// Waits until `needle` has come.
+    pub(super) async fn until(&self, needle: &str) {
+        until(&format!("'{needle}' is logged"), || async { self.text().contains(needle) }).await;
+    }
+
+    /// Waits until it tells where it serves HTTP, and returns that.
+    pub(super) async fn http_address(&self) -> String {
+        const BEFORE: &str = "/metrics address=";
+        self.until(BEFORE).await;
+        let text = self.text();
+        text.split(BEFORE).nth(1).unwrap().split_whitespace().next().unwrap().to_owned()
+    }
+
+    /// What has come.
+    pub(super) fn text(&self) -> String {
+        self.text.lock().unwrap().clone()
+    }
+
+    /// All of it, once the process has ended.
+    async fn whole(self) -> String {
+        let Self { text, reading } = self;
+        reading.await.unwrap();
+        text.lock().unwrap().clone()
     }
 }
 

@@ -72,6 +72,17 @@ fn a_message_names_the_call_the_place_and_the_service_s_words_but_not_its_dump()
 }
 
 #[test]
+fn a_password_in_an_endpoint_stays_there() {
+    let sent = ErrorContext { endpoint: Endpoint::known("http://me:s3/cret@kinesis.test/"), region: None };
+    let message = sent.error("GetRecords of shard '1'", &said("NoSuch", 400)).to_string();
+    assert!(message.starts_with("GetRecords of shard '1' at http://***@kinesis.test/ failed: "), "{message}");
+    let cause = io::Error::other("failed to apply endpoint `http://me:s3/cret@[`: no URI");
+    let unsent: SdkError<GetRecordsError> = SdkError::dispatch_failure(ConnectorError::user(cause.into()));
+    let message = context(false, None).error("GetRecords", &unsent).to_string();
+    assert!(message.contains("`http://***@[`: no URI") && !message.contains("cret"), "{message}");
+}
+
+#[test]
 fn an_answer_in_another_form_is_judged_by_how_it_ends() {
     let table = [
         (503, ErrorKind::Transient),

@@ -102,8 +102,8 @@ impl LastResort {
                 }
                 Ok(Sent::TooLarge { limit_bytes }) => {
                     let message = format!(
-                        "the record at {} is larger than the {limit_bytes} bytes that {destination:?} takes; have what is \
-                         too large written to a file",
+                        "the record at {} is larger than the {limit_bytes} bytes that the on-failure destination takes; \
+                         have what is too large written to a file",
                         part[0].position
                     );
                     Error::new(ErrorKind::Refused, message)

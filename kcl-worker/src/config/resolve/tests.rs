@@ -76,29 +76,30 @@ fn an_idle_time_that_nobody_gave_suits_the_number_of_applications() {
     assert_eq!(resolved.config.worker.polling.idle_time_between_reads.as_millis(), 2_000);
 }
 
+/// Also where it does not belong: in a place for names, in a list of sources, in a URL that is none.
 #[test]
 fn a_secret_is_shown_nowhere() {
-    static SECRET: Key = Key {
-        is_secret: true,
-        ..Key::new(
-            "password",
-            crate::config::key::Kind::Text {
-                placeholder: "P",
-                form: "text",
-                set: |_, _| Err("use another".to_owned()),
-            },
-            Preset::Words("none"),
-            "A password.",
-        )
-    };
-    let assignment = Assignment {
-        key: &SECRET,
-        value: crate::config::value::Value::Text("s3cret".to_owned()),
-        origin: Origin::Environment("KCL_PASSWORD".to_owned()),
-        spelling: "KCL_PASSWORD".to_owned(),
-    };
-    assert_eq!(
-        assignment.refused("use another").to_string(),
-        "environment KCL_PASSWORD is '***'; use another"
+    for (text, shown) in [
+        ("exec_environment = ['PATH', 'TOKEN=s3cret']", "exec_environment is 'PATH TOKEN=***'"),
+        ("exec_environment = 'TOKEN=s3cret'", "exec_environment is 'TOKEN=***'"),
+        ("exec_environment = {TOKEN = 's3cret'}", "exec_environment is {TOKEN =***"),
+        ("credentials = ['default', 'AKIAEXAMPLE:s3cret']", "credentials is 'default ***'"),
+        ("credentials = 's3cret'", "credentials is '***'"),
+        ("dynamodb_credentials = {key = 's3cret'}", "dynamodb_credentials is ***"),
+        ("endpoint_url = 'me:s3cret@localhost'", "endpoint_url is '***@localhost'"),
+        (
+            "kinesis_endpoint_url = 'htp://me:s3/cret@localhost'",
+            "kinesis_endpoint_url is 'htp://***@localhost'",
+        ),
+    ] {
+        let problems: Vec<_> = resolved(text).problems.iter().map(ToString::to_string).collect();
+        assert!(problems[0].starts_with(&format!("w.toml:3: {shown}; use ")), "{text}: {problems:?}");
+        assert!(problems.iter().all(|problem| !problem.contains("s3cret")), "{text}: {problems:?}");
+    }
+    let role = "credentials = 'assume-role:arn:aws:iam::1:role/r?endpoint_url=http://me:s3cret@localhost'";
+    let config = format!("{:?}", resolved(&format!("{role}\nendpoint_url = 'http://me:s3/cret@h'")).config);
+    assert!(
+        config.contains("***@localhost") && config.contains("***@h") && !config.contains("cret@"),
+        "{config}"
     );
 }

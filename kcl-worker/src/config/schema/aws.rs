@@ -3,6 +3,7 @@ use crate::config::config::EndpointUrl;
 use crate::config::credentials::{CREDENTIALS_FORM, CredentialSource};
 use crate::config::forms;
 use crate::config::key::{Key, Kind, Preset};
+use crate::config::mask::{MASK, printable, printable_url};
 
 pub(super) static GROUP: Group = Group { title: "AWS", keys: &KEYS };
 
@@ -34,7 +35,8 @@ static KEYS: [Key; 6] = [
         },
         Preset::Words("AWS's own, or what `AWS_ENDPOINT_URL` says"),
         "Send requests to this URL instead of AWS's own, for example to LocalStack.",
-    ),
+    )
+    .showing(printable_url),
     Key::new(
         "kinesis_endpoint_url",
         Kind::Text {
@@ -47,7 +49,8 @@ static KEYS: [Key; 6] = [
         },
         Preset::Words("as `endpoint_url`"),
         "Send requests for Kinesis to this URL.",
-    ),
+    )
+    .showing(printable_url),
     Key::new(
         "dynamodb_endpoint_url",
         Kind::Text {
@@ -60,7 +63,8 @@ static KEYS: [Key; 6] = [
         },
         Preset::Words("as `endpoint_url`"),
         "Send requests for DynamoDB to this URL.",
-    ),
+    )
+    .showing(printable_url),
     Key::new(
         "credentials",
         Kind::Words {
@@ -74,7 +78,8 @@ static KEYS: [Key; 6] = [
         Preset::Value("default"),
         "Where credentials are looked for. By default where AWS programs look for them: the environment, the shared \
          files, the container's or the instance's role. Secrets themselves are never given here.",
-    ),
+    )
+    .showing(source),
     Key::new(
         "dynamodb_credentials",
         Kind::Words {
@@ -87,7 +92,8 @@ static KEYS: [Key; 6] = [
         },
         Preset::Words("as `credentials`"),
         "Where the credentials for the lease table are looked for, if they differ: for a stream of another account.",
-    ),
+    )
+    .showing(source),
 ];
 
 fn endpoint_url(text: &str) -> Result<EndpointUrl, String> {
@@ -99,4 +105,9 @@ fn credentials(words: &[String]) -> Result<Vec<CredentialSource>, String> {
         return Err(format!("use {CREDENTIALS_FORM}"));
     }
     words.iter().map(|word| word.parse()).collect()
+}
+
+/// Who gives a secret instead of a source is not shown it.
+fn source(word: &str) -> String {
+    if word.parse::<CredentialSource>().is_ok() { printable(word) } else { MASK.to_owned() }
 }

@@ -3,6 +3,7 @@ use std::time::Duration;
 use super::{Group, MILLIS_MAX};
 use crate::config::config::ProcessorKind;
 use crate::config::key::{Choice, Key, Kind, Preset};
+use crate::config::mask::{MASK, printable};
 
 /// What a program with a processor of its own does not have.
 pub(super) static GROUP: Group = Group { title: "Processor", keys: &KEYS };
@@ -60,8 +61,8 @@ static KEYS: [Key; 8] = [
             placeholder: "NAMES",
             form: "names of environment variables",
             set: |config, words| {
-                if let Some(bad) = words.iter().find(|word| word.is_empty() || word.contains(['=', '\0'])) {
-                    return Err(format!("use names of environment variables, which '{bad}' is not"));
+                if words.iter().any(|word| word.is_empty() || word.contains(['=', '\0'])) {
+                    return Err("use names of environment variables, without their values".to_owned());
                 }
                 config.exec.environment = words.to_vec();
                 Ok(())
@@ -70,7 +71,8 @@ static KEYS: [Key; 8] = [
         Preset::Words("a few that hold no secrets, such as `PATH` and `HOME`"),
         "With `processor` exec: the variables that the program gets of the worker's environment, beside a few that hold no \
          secrets. A program that calls AWS needs the names of its credentials here.",
-    ),
+    )
+    .showing(variable),
     Key::new(
         "exec_exit_grace_ms",
         Kind::Whole {
@@ -122,3 +124,11 @@ static SWALLOWED_EXCEPTIONS: [Choice; 2] = [
         set: |config| config.exec.swallowed_exceptions_fail = true,
     },
 ];
+
+/// Who gives a variable's value with its name is not shown it.
+fn variable(word: &str) -> String {
+    match word.split_once('=') {
+        Some((name, _)) => format!("{}={MASK}", printable(name)),
+        None => printable(word),
+    }
+}

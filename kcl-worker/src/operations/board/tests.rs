@@ -1,6 +1,7 @@
 use std::collections::BTreeSet;
 
 use kcl_core::model::{Checkpoint, RecordPosition, StreamId, WorkerId};
+use kcl_core::processor::FailureCondition;
 use kcl_core::{BlockReason, Error, ErrorKind};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -15,8 +16,9 @@ fn secs(secs: u64) -> Duration {
     Duration::from_secs(secs)
 }
 
-/// What may happen to a shard, or (from 21 on) to the worker.
-const KINDS: usize = 24;
+/// What may happen to a shard, or (from 28 on) to the worker.
+const KINDS: usize = 31;
+const SCANNED: usize = KINDS - 1;
 
 /// Gives the board an event of this kind. Returns whether the shard is held afterwards, if that is the event's to say.
 fn happen(board: &mut StatusBoard, kind: usize, number: usize, now: Duration) -> Option<bool> {
@@ -55,8 +57,18 @@ fn happen(board: &mut StatusBoard, kind: usize, number: usize, now: Duration) ->
         }
         19 => (Event::ShardUnblocked { shard, blocked_for: elapsed }, None),
         20 => (Event::ProcessorBusy { shard, call, elapsed }, None),
-        21 => (Event::WorkerStarted, None),
-        22 => (Event::CoordinationFailed { error }, None),
+        21 => (Event::FellBackToPolling { shard, error }, None),
+        22 => (Event::PositionTrimmed { shard, position }, None),
+        23 => (Event::CheckpointFailed { shard, error }, None),
+        24 => (Event::Checkpointed { shard, checkpoint }, None),
+        25 => (Event::ShardEndedTooEarly { shard }, None),
+        26 => {
+            let (condition, error) = (FailureCondition::RetryAttemptsExhausted, Some("no"));
+            (Event::RecordsSkipped { shard, from: position, to: position, count: 1, condition, error }, None)
+        }
+        27 => (Event::SubscriptionInUse { shard, failed_attempts, delay }, None),
+        28 => (Event::WorkerStarted, None),
+        29 => (Event::CoordinationFailed { error }, None),
         _ => {
             let interval = secs(1);
             (Event::TableScanned { leases: 4, held: 1, free: 1, workers: 2, elapsed, interval }, None)
@@ -101,7 +113,7 @@ proptest! {
             happen(&mut board, 2, number, now);
             happen(&mut board, 9, number, now);
         }
-        happen(&mut board, 23, 0, now + secs(20));
+        happen(&mut board, SCANNED, 0, now + secs(20));
         prop_assert!(board.held().is_empty() && board.free().is_empty());
     }
 }
@@ -125,6 +137,27 @@ fn a_shard_is_shown_with_what_it_does() {
     assert_eq!(after(&[7]).0, ShardState::WaitingForParents);
     assert_eq!(after(&[7, 8]).0, ShardState::Unclaimed);
     assert_eq!(after(&[7, 0]), (ShardState::Starting, None));
+    let (state, reason) = after(&[25]);
+    assert_eq!(state, ShardState::Unclaimed);
+    assert!(reason.unwrap().contains("says that it has ended, but it is open"));
+}
+
+/// Each reason is reported once, so that one that is reported during a rest must outlive it.
+#[test]
+fn a_shard_that_nobody_takes_after_its_rest_is_shown_with_the_reason() {
+    let state_after_rest = |kinds: &[usize]| {
+        let mut board = StatusBoard::default();
+        for kind in kinds {
+            happen(&mut board, *kind, 0, secs(1));
+        }
+        happen(&mut board, SCANNED, 0, secs(20));
+        assert_eq!(board.free()[&shard(0)].state, ShardState::Resting);
+        happen(&mut board, SCANNED, 0, secs(21));
+        board.free().get(&shard(0)).map(|status| status.state)
+    };
+    assert_eq!(state_after_rest(&[0, 6, 8]), Some(ShardState::Unclaimed));
+    assert_eq!(state_after_rest(&[0, 6, 8, 9]), None);
+    assert_eq!(state_after_rest(&[0, 6]), None);
 }
 
 #[test]
@@ -140,6 +173,22 @@ fn a_stall_has_its_reason_until_something_goes_on() {
     assert_eq!(blocked.0, ShardState::Blocked);
     assert!(blocked.1.unwrap().contains("destination fails at 49"));
     assert_eq!(after(&[0, 10, 18, 19]), (ShardState::Running, None));
+    assert!(reason(&[0, 10, 27]).contains("somebody else is subscribed"));
+    assert_eq!(reason(&[0, 10, 27, 21]), "", "it is polled");
+    assert_eq!(reason(&[0, 10, 14, 21]), "", "it is polled");
+    assert_eq!(reason(&[0, 10, 17, 26]), "", "it goes on behind what is given up");
+    assert_eq!(reason(&[0, 10, 23]), "", "a later commit includes it");
+    assert!(reason(&[0, 10, 11, 23]).contains("cannot be committed"));
+    assert_eq!(reason(&[0, 10, 11, 23, 24]), "");
+}
+
+#[test]
+fn records_that_retention_may_have_taken_are_an_error_of_their_shard() {
+    let mut board = StatusBoard::default();
+    happen(&mut board, 0, 0, secs(1));
+    happen(&mut board, 22, 0, secs(2));
+    let (error, at) = board.held()[&shard(0)].last_error.clone().unwrap();
+    assert!(error.contains("retention has passed 49") && at == secs(2), "{error}");
 }
 
 #[test]

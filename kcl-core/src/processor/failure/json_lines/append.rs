@@ -15,6 +15,14 @@ const OPENINGS_MAX: usize = 10;
 /// allow.
 const WORKER_CHARS_MAX: usize = 128;
 
+/// For their owner alone: records may be secret.
+#[cfg(unix)]
+const FILE_MODE: u32 = 0o600;
+
+/// What others than the owner may do.
+#[cfg(unix)]
+const OTHERS: u32 = 0o077;
+
 /// The files of one worker, in the order of the numbers in their names.
 #[derive(Debug)]
 pub(super) struct Series {
@@ -152,8 +160,27 @@ fn open(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).append(true).create(true);
     #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, FILE_MODE);
+    let file = options.open(path)?;
+    keep_private(&file)?;
+    Ok(file)
+}
+
+/// The mode of a file that is there already is left alone by opening it.
+#[cfg(unix)]
+fn keep_private(file: &File) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    let mut permissions = file.metadata()?.permissions();
+    if permissions.mode() & OTHERS == 0 {
+        return Ok(());
+    }
+    permissions.set_mode(FILE_MODE);
+    file.set_permissions(permissions)
+}
+
+#[cfg(not(unix))]
+fn keep_private(_: &File) -> io::Result<()> {
+    Ok(())
 }
 
 /// True if `path` names the file that is open: a line that goes elsewhere would be lost to its readers.
@@ -208,6 +235,21 @@ mod tests {
         series.append(b"3\n", now).unwrap();
         let text = |number| fs::read_to_string(series.path(number)).unwrap();
         assert_eq!([text(1), text(2)], ["1\n2\n", "3\n"]);
+        fs::remove_dir_all(directory).unwrap();
+    }
+
+    #[test]
+    fn a_file_that_others_may_read_is_theirs_no_longer() {
+        use std::os::unix::fs::PermissionsExt;
+        let directory = std::env::temp_dir().join(format!("kcl-append-{}-private", std::process::id()));
+        let series = Series::new(directory.clone(), &WorkerId::new("a").unwrap(), 100);
+        let path = series.path(1);
+        create_directory(&directory).unwrap();
+        fs::write(&path, "1\n").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).unwrap();
+        series.append(b"2\n", Timestamp::from_millis(1)).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o7777, 0o600);
+        assert_eq!(fs::read_to_string(&path).unwrap(), "1\n2\n");
         fs::remove_dir_all(directory).unwrap();
     }
 
