@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
@@ -31,13 +33,17 @@ pub(super) fn answer(shared: &Shared, method: &Method, path: &str) -> Response<F
     }
 }
 
-/// The age of the last scan is not an event, so it is looked up here.
+/// What is true at this moment and no event of it: the age of the last scan, which counts from the start until there was one,
+/// and the leases held, which a scan tells of too late while the table cannot be read.
 fn metrics(shared: &Shared) -> String {
-    if let Some(age) = shared.scan_age() {
-        with_local_recorder(&*shared.metrics, || {
-            gauge!("kcl_table_scan_age_seconds").set(age.as_secs_f64());
-        });
-    }
+    let board = shared.board_now();
+    let scanned_at = board.last_scan.map_or(Duration::ZERO, |scan| scan.at);
+    let age = shared.now().saturating_sub(scanned_at);
+    let held = u32::try_from(board.held().len()).unwrap_or(u32::MAX);
+    with_local_recorder(&*shared.metrics, || {
+        gauge!("kcl_table_scan_age_seconds").set(age.as_secs_f64());
+        gauge!("kcl_leases_held").set(f64::from(held));
+    });
     shared.metrics.render()
 }
 

@@ -164,11 +164,6 @@ impl Shared {
         self.health().is_ready(&board, self.now())
     }
 
-    pub(super) fn scan_age(&self) -> Option<Duration> {
-        let board = self.board.lock().unwrap_or_else(PoisonError::into_inner);
-        board.last_scan.map(|scan| self.now().saturating_sub(scan.at))
-    }
-
     fn health(&self) -> Health {
         let pulse_at = Duration::from_millis(self.pulse_ms.load(Ordering::Relaxed));
         Health { failover_time: self.failover_time, pulse_at }

@@ -112,17 +112,23 @@ async fn the_status_is_json_with_each_shard() {
     assert_eq!((&shown["checkpoint"], &shown["stall_reason"]), (&"TRIM_HORIZON".into(), &().into()));
 }
 
+/// While the table cannot be read nothing else tells that it has not been, and that leases are lost.
 #[tokio::test]
-async fn metrics_are_text_with_the_age_of_the_last_scan() {
+async fn metrics_are_text_with_the_age_of_the_last_scan_and_the_leases_of_the_moment() {
     let operations = start();
-    let (elapsed, interval) = (Duration::ZERO, Duration::from_secs(1));
-    let scanned = Event::TableScanned { leases: 2, held: 0, free: 2, workers: 0, elapsed, interval };
-    report(&operations, &scanned);
     let answer = request(&operations, "GET /metrics").await;
     assert!(answer.contains("content-type: text/plain; version=0.0.4"), "{answer}");
     assert!(
         body_of(&answer).contains("# TYPE kcl_table_scan_age_seconds gauge\nkcl_table_scan_age_seconds ")
     );
+    let (elapsed, interval) = (Duration::ZERO, Duration::from_secs(1));
+    let shard = &ShardKey::new(StreamId::named("orders").unwrap(), ShardId::new("shardId-1"));
+    let checkpoint = &Checkpoint::TrimHorizon;
+    report(&operations, &Event::LeaseTaken { shard, from: None, checkpoint });
+    report(&operations, &Event::TableScanned { leases: 2, held: 1, free: 1, workers: 1, elapsed, interval });
+    assert!(body_of(&request(&operations, "GET /metrics").await).contains("\nkcl_leases_held 1\n"));
+    report(&operations, &Event::LeaseReleased { shard });
+    assert!(body_of(&request(&operations, "GET /metrics").await).contains("\nkcl_leases_held 0\n"));
 }
 
 #[tokio::test]

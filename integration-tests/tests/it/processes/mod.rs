@@ -5,6 +5,8 @@
 //! same `main.rs`.
 
 mod a_bad_day;
+#[cfg(feature = "static-binary")]
+mod from_scratch;
 mod mistakes;
 mod observed;
 mod operators;
