@@ -8,6 +8,8 @@ mod a_bad_day;
 mod mistakes;
 mod observed;
 mod operators;
+mod operators_settings;
 mod own;
+mod redrive;
 mod sharing;
 mod worker_process;
