@@ -2,6 +2,8 @@
 
 mod admin;
 mod demo_args;
+mod redrive_args;
+mod setting_args;
 mod whole_number;
 
 use std::ffi::OsString;
@@ -14,16 +16,19 @@ use crate::config::{Schema, Sources, arguments, file_arguments};
 
 pub use admin::{
     ActArgs, CheckpointCommand, ExplainArgs, LeasesCommand, ListArgs, PolicyArgs, PutArgs, RecordsCommand,
-    ReleaseArgs, RewindArgs, StreamArgs, TableCommand, TailArgs, TargetArgs,
+    ReleaseArgs, RewindArgs, TableCommand, TailArgs,
 };
 pub use demo_args::{DEMO_RECORDS_MAX, DemoArgs};
+pub use redrive_args::RedriveArgs;
+pub use setting_args::{StreamArgs, TargetArgs};
 
 const EXIT_STATUSES: &str = "\
 Exit status:
-  0    demo: every promise was kept; run: stopped as asked, everything processed is committed; config: good
+  0    demo: every promise was kept; run: stopped as asked, everything processed is committed; config: good;
+       records redrive: every record is processed
   1    it did not work, or a promise was broken
   2    the command line, a setting or the input is not acceptable
-  130  interrupted: demo before it was done, run by a second signal";
+  130  interrupted: demo and records redrive before they were done, run by a second signal";
 
 const DEMO_ABOUT: &str = "Run a fleet in this process, without AWS, and judge what it delivers";
 
@@ -100,6 +105,8 @@ pub enum Command {
     Table(TableCommand),
     /// The records of a stream.
     Records(RecordsCommand),
+    /// What was given up goes through the processor again.
+    Redrive(RedriveArgs),
 }
 
 /// What to consume, and how.
@@ -151,9 +158,10 @@ impl Program {
             .subcommand(self.run())
             .subcommand(self.config());
         if self.is_worker {
-            command.version(env!("CARGO_PKG_VERSION")).subcommand(demo()).subcommands(admin_commands())
+            let command = command.version(env!("CARGO_PKG_VERSION"));
+            command.subcommand(demo()).subcommands(admin_commands()).subcommand(self.records())
         } else {
-            command
+            command.subcommand(self.records())
         }
     }
 
@@ -170,7 +178,7 @@ impl Program {
             "leases" => Command::Leases(LeasesCommand::from_arg_matches(&matches)?),
             "checkpoint" => Command::Checkpoint(CheckpointCommand::from_arg_matches(&matches)?),
             "table" => Command::Table(TableCommand::from_arg_matches(&matches)?),
-            "records" => Command::Records(RecordsCommand::from_arg_matches(&matches)?),
+            "records" => records(matches)?,
             _ => Command::Run(RunArgs { sources: Sources::new(matches) }),
         };
         Ok(Cli { command })
@@ -184,6 +192,18 @@ impl Program {
             .after_long_help(format!("{print}{RUN_STATUSES}"))
             .args(file_arguments())
             .args(arguments(&self.schema))
+    }
+
+    /// Whoever brings a processor can redrive into it; the rest is about streams.
+    fn records(&self) -> clap::Command {
+        let records = clap::Command::new("records");
+        let (records, about) = if self.is_worker {
+            let about = "Look at what is in a stream, put something into it, or redrive what was given up";
+            (RecordsCommand::augment_subcommands(records), about)
+        } else {
+            (records, "Redrive what was given up")
+        };
+        group(records, about).subcommand(RedriveArgs::command(&self.schema))
     }
 
     fn config(&self) -> clap::Command {
@@ -210,22 +230,29 @@ fn demo() -> clap::Command {
     DemoArgs::augment_args(clap::Command::new("demo")).about(DEMO_ABOUT).long_about(DEMO_LONG_ABOUT)
 }
 
-fn admin_commands() -> [clap::Command; 4] {
-    let group = |name: &'static str, about: &'static str| {
-        clap::Command::new(name).about(about).subcommand_required(true).arg_required_else_help(true)
-    };
+fn admin_commands() -> [clap::Command; 3] {
+    let [leases, checkpoint, table] = ["leases", "checkpoint", "table"].map(clap::Command::new);
     [
-        LeasesCommand::augment_subcommands(group(
-            "leases",
+        group(
+            LeasesCommand::augment_subcommands(leases),
             "Look at the leases of an application, and move them",
-        )),
-        CheckpointCommand::augment_subcommands(group("checkpoint", "Move the positions of an application")),
-        TableCommand::augment_subcommands(group("table", "The lease table of an application")),
-        RecordsCommand::augment_subcommands(group(
-            "records",
-            "Look at what is in a stream, and put something into it",
-        )),
+        ),
+        group(CheckpointCommand::augment_subcommands(checkpoint), "Move the positions of an application"),
+        group(TableCommand::augment_subcommands(table), "The lease table of an application"),
     ]
+}
+
+fn group(command: clap::Command, about: &'static str) -> clap::Command {
+    command.about(about).subcommand_required(true).arg_required_else_help(true)
+}
+
+fn records(mut matches: ArgMatches) -> Result<Command, clap::Error> {
+    if matches.subcommand_name() == Some("redrive")
+        && let Some((_, redrive)) = matches.remove_subcommand()
+    {
+        return Ok(Command::Redrive(RedriveArgs::new(redrive)));
+    }
+    RecordsCommand::from_arg_matches(&matches).map(Command::Records)
 }
 
 fn config(mut matches: ArgMatches) -> ConfigCommand {

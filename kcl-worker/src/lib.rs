@@ -13,7 +13,7 @@
 //!
 //! | exit status | meaning |
 //! |---|---|
-//! | 0 | `demo`: every promise was kept; `run`: stopped as asked, everything processed is committed; `config`: it is good |
+//! | 0 | `demo`: every promise was kept; `run`: stopped as asked, everything processed is committed; `config`: it is good; `records redrive`: every record is processed |
 //! | 1 | it did not work, or a promise was broken |
 //! | 2 | the command line, a setting or the input is not acceptable |
 //! | 130 | interrupted: `demo` before it was done, `run` by a second signal |
@@ -27,6 +27,8 @@ mod failure;
 pub mod multilang;
 pub mod operations;
 mod program;
+mod progress;
+mod redrive;
 pub mod run;
 pub mod signals;
 

@@ -10,14 +10,16 @@ use tokio::select;
 use crate::cli::{Cli, Command, DemoArgs, Program};
 use crate::config::command;
 use crate::demo::{self, TerminalSize, View};
+use crate::progress::make_way;
 use crate::run::{self, Processors};
-use crate::{Failure, admin, signals};
+use crate::{Failure, admin, redrive, signals};
 
 /// What a program is called that does not know its name.
 const UNNAMED: &str = "worker";
 
 /// The `main` of a program with a processor of its own: the command line, the configuration, the signals and the exit
-/// statuses of `kcl-worker`, without the settings that choose a processor. Starts a Tokio runtime, so it must not be called
+/// statuses of `kcl-worker`, without the settings that choose a processor; and `records redrive`, which puts dead letters
+/// through it. Starts a Tokio runtime, so it must not be called
 /// in one.
 ///
 /// ```no_run
@@ -93,6 +95,10 @@ async fn execute(program: &Program, cli: Cli, processors: Processors) -> Result<
             let stop = signals::stop_on_signals()?;
             Box::pin(admin::records(&command, stop)).await.map(|()| 0)
         }
+        Command::Redrive(args) => {
+            let stop = signals::stop_on_signals()?;
+            Box::pin(redrive::redrive(&args, &program.schema, processors, stop)).await
+        }
         Command::Config(args) => command::execute(&program.schema, &args.command).map(|()| 0),
     }
 }
@@ -117,5 +123,6 @@ async fn show_demo(args: &DemoArgs) -> Result<u8, Failure> {
 
 /// Standard error may be full or closed, which `eprintln!` panics at; the exit status still tells.
 fn complain(problem: impl Display) {
+    make_way();
     let _nobody_reads = writeln!(stderr(), "error: {problem}");
 }

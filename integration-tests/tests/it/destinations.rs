@@ -24,6 +24,7 @@ fn batch(data: &[u8]) -> FailedBatch {
     };
     FailedBatch {
         shard: ShardKey::new(StreamId::named("orders").unwrap(), ShardId::new("shardId-000000000002")),
+        parents: Vec::new(),
         stream_arn: None,
         worker: WorkerId::new("host-1").unwrap(),
         fencing_token: 41,

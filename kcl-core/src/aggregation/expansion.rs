@@ -54,6 +54,15 @@ impl Expansion {
         }
     }
 
+    /// The same of a user record, which is delivered as it is, whatever it begins as.
+    pub(crate) fn of_user_record(record: Record, seal: Seal) -> Self {
+        let malformation = match Aggregate::open(&record.data, seal) {
+            Parsed::Malformed(malformation) => Some(malformation),
+            Parsed::Plain | Parsed::Aggregate(_) => None,
+        };
+        Self::whole(record, malformation)
+    }
+
     fn whole(record: Record, malformation: Option<Malformation>) -> Self {
         Self { source: Source::Whole(Some(record)), left_out: 0, malformation }
     }

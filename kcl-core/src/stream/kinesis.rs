@@ -41,6 +41,12 @@ pub trait Kinesis: fmt::Debug + Send + Sync + 'static {
         None
     }
 
+    /// True if the records are user records already, each with its own sub-sequence number, so that none is taken apart, and
+    /// a position inside of an aggregate is one between two of them. Default: they are what was put.
+    fn holds_user_records(&self) -> bool {
+        false
+    }
+
     /// The stream's full name and state.
     async fn describe_stream(&self, stream: &StreamId) -> Result<StreamDescription>;
 
@@ -138,7 +144,8 @@ impl fmt::Display for IteratorPosition {
 /// What one `GetRecords` call returned.
 #[derive(Debug, Clone)]
 pub struct GetRecordsOutput {
-    /// The records, each with sub-sequence number 0: aggregates are taken apart later.
+    /// The records, each with sub-sequence number 0, since aggregates are taken apart later; unless they are
+    /// [user records](Kinesis::holds_user_records) already.
     pub records: Vec<Record>,
     /// Where to read on; `None` at the end of a closed shard.
     pub next: Option<ShardIterator>,

@@ -67,7 +67,7 @@ impl ReadPosition {
             .expected_first
             .take_if(|_| is_told)
             .filter(|expected| first != Some(&expected.sequence_number));
-        let read = records.partition_point(|record| self.has_read(&record.position.sequence_number));
+        let read = records.partition_point(|record| self.has_read(&record.position));
         records.drain(..read);
         if let Some(last) = records.last() {
             self.set_last(last);
@@ -104,7 +104,8 @@ impl ReadPosition {
         self.at_tip = Some(time);
     }
 
-    fn has_read(&self, number: &SequenceNumber) -> bool {
+    fn has_read(&self, position: &RecordPosition) -> bool {
+        let number = &position.sequence_number;
         if self.continuation.as_ref().is_some_and(|read| number <= read) {
             return true;
         }
@@ -112,7 +113,7 @@ impl ReadPosition {
             // The record itself may be processed in part.
             ReadTo::Start(StartPosition::After(last)) => *number < last.sequence_number,
             ReadTo::Start(_) => false,
-            ReadTo::Record(last) => *number <= last.sequence_number,
+            ReadTo::Record(last) => position <= last,
         }
     }
 }

@@ -93,6 +93,7 @@ impl Retriever {
             range: range.unwrap_or(HashKeyRange::FULL),
             outside: self.outside_range,
             malformed: self.malformed_aggregates,
+            holds_user_records: self.kinesis.holds_user_records(),
             events: self.events.clone(),
         };
         Fetcher::start(source, self.budget.join(), start, unpacker)

@@ -13,6 +13,8 @@ pub(crate) struct Unpacker {
     pub(crate) range: HashKeyRange,
     pub(crate) outside: OutsideRange,
     pub(crate) malformed: MalformedAggregates,
+    /// The source has taken the aggregates apart: what is read is delivered as it is.
+    pub(crate) holds_user_records: bool,
     pub(crate) events: Events,
 }
 
@@ -20,11 +22,15 @@ impl Unpacker {
     /// Makes a page ready for delivery. Its digests are computed here, user records are made when they are asked for.
     pub(super) fn unpack(&self, batch: SourceBatch, start: &StartPosition) -> FetchedBatch {
         let SourceBatch { mut records, millis_behind_latest, shard_end, room } = batch;
-        let seals = Seal::of_page(records.iter().map(|record| &record.data[..]));
-        let processed = match start {
+        let mut processed = match start {
             StartPosition::After(position) => Some(position),
             _ => None,
         };
+        if let Some(processed) = processed.take_if(|_| self.holds_user_records) {
+            let done = records.partition_point(|record| record.position <= *processed);
+            records.drain(..done);
+        }
+        let seals = Seal::of_page(records.iter().map(|record| &record.data[..]));
         let is_plain = seals.iter().all(Seal::is_plain);
         let unpacked = if is_plain {
             if let Some(processed) = processed {
@@ -58,7 +64,11 @@ impl Unpacker {
         let mut expansions = Vec::with_capacity(records.len());
         for (record, seal) in records.into_iter().zip(seals) {
             let position = record.position.clone();
-            let mut expansion = Expansion::new(record, seal, self.range, self.outside);
+            let mut expansion = if self.holds_user_records {
+                Expansion::of_user_record(record, seal)
+            } else {
+                Expansion::new(record, seal, self.range, self.outside)
+            };
             left_out += expansion.left_out();
             if let Some(malformation) = expansion.malformation() {
                 malformed += 1;
@@ -130,6 +140,15 @@ mod tests {
         data: &[Bytes],
         start: &StartPosition,
     ) -> (NextRecords, Vec<String>) {
+        unpack_page(malformed, false, page(data), start)
+    }
+
+    fn unpack_page(
+        malformed: MalformedAggregates,
+        holds_user_records: bool,
+        page: SourceBatch,
+        start: &StartPosition,
+    ) -> (NextRecords, Vec<String>) {
         let events: Arc<Mutex<Vec<String>>> = Arc::default();
         let log = Arc::clone(&events);
         let sink = move |_: &WorkerId, event: &Event<'_>| log.lock().unwrap().push(format!("{event:?}"));
@@ -138,9 +157,10 @@ mod tests {
             range: HashKeyRange { start: 0, end: 9 },
             outside: OutsideRange::Filter,
             malformed,
+            holds_user_records,
             events: Events::new(WorkerId::new("a").unwrap(), Some(Arc::new(sink))),
         };
-        let next = unpacker.unpack(page(data), start).next_records();
+        let next = unpacker.unpack(page, start).next_records();
         (next, events.lock().unwrap().clone())
     }
 
@@ -189,5 +209,24 @@ mod tests {
             assert_eq!(delivered(position(1, 0)), [position(2, 0)]);
             assert_eq!(delivered(position(1, 3)), [position(1, 0), position(2, 0)]);
         }
+    }
+
+    /// User records keep their places, and one that is an aggregate itself stays one.
+    #[test]
+    fn what_is_taken_apart_already_is_delivered_as_it_is() {
+        let malformed: Bytes = [&MAGIC[..], b"sixteen bytes and a few"].concat().into();
+        let mut page = page(&["plain".into(), aggregate(&[1, 12]), malformed, "plain".into()]);
+        for (record, (number, sub)) in page.records.iter_mut().zip([(1, 3), (1, 5), (2, 0), (2, 7)]) {
+            record.position = position(number, sub);
+        }
+        let unpack = |malformed, start| {
+            let page = SourceBatch { records: page.records.clone(), ..SourceBatch::default() };
+            unpack_page(malformed, true, page, &start).0
+        };
+        let all = unpack(MalformedAggregates::Deliver, StartPosition::TrimHorizon);
+        assert_eq!((&all.records, all.malformed.len()), (&page.records, 0));
+        let after = unpack(MalformedAggregates::Fail, StartPosition::After(position(1, 3)));
+        assert_eq!(after.records, page.records[1..]);
+        assert_eq!(after.malformed.into_keys().collect::<Vec<_>>(), [1]);
     }
 }

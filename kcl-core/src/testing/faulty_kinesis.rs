@@ -64,6 +64,10 @@ impl Kinesis for FaultyKinesis {
         self.inner.stream_arn(stream)
     }
 
+    fn holds_user_records(&self) -> bool {
+        self.inner.holds_user_records()
+    }
+
     async fn list_shards(&self, stream: &StreamId, page: &ShardPageRequest) -> Result<ShardPage> {
         let fault = (self.decide)(KinesisCall::ListShards(stream));
         fault.strike(self.inner.list_shards(stream, page)).await

@@ -4,7 +4,7 @@ use kcl_core::lease::Lease;
 use kcl_core::model::{Checkpoint, RecordPosition};
 use kcl_core::stream::IteratorPosition;
 use serde_json::{Value, json};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::diagnosis::{Backlog, Diagnosis, Findings, Reason};
 use super::list::json_of;
@@ -12,6 +12,7 @@ use super::print;
 use super::target::Target;
 use crate::Failure;
 use crate::cli::ExplainArgs;
+use crate::progress::with_progress;
 
 /// A shard may answer with nothing although records follow; so often in a row that says nothing. Each read counts against
 /// the five a second that the service allows for a shard.
@@ -29,7 +30,12 @@ pub(super) async fn explain(target: &Target, args: &ExplainArgs) -> Result<(), F
     let watched_for = Duration::from_millis(args.watch_ms);
     let before = target.row(&shard).await?;
     if before.as_ref().is_some_and(|row| row.owner.is_some()) {
-        sleep(watched_for).await;
+        let begun_at = Instant::now();
+        let text = || {
+            let seconds = begun_at.elapsed().as_secs();
+            format!("watching {} for {} s: {seconds} s", args.shard, watched_for.as_secs())
+        };
+        with_progress(text, sleep(watched_for)).await;
     }
     let after = target.row(&shard).await?;
     let rows = target.rows().await?;

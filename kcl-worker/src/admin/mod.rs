@@ -21,6 +21,7 @@ use std::io::{self, Write, stdout};
 
 use crate::Failure;
 use crate::cli::{CheckpointCommand, LeasesCommand, RecordsCommand, TableCommand};
+use crate::progress::make_way;
 use target::Target;
 use tokio_util::sync::CancellationToken;
 
@@ -53,12 +54,13 @@ pub(crate) async fn table(command: &TableCommand) -> Result<(), Failure> {
 pub(crate) async fn records(command: &RecordsCommand, stop: CancellationToken) -> Result<(), Failure> {
     match command {
         RecordsCommand::Tail(args) => tail::tail(args, stop).await,
-        RecordsCommand::Put(args) => put::put(args, stop).await,
+        RecordsCommand::Put(args) => Box::pin(put::put(args, stop)).await,
     }
 }
 
 /// Prints to standard output. A reader that has seen enough, as `head` has, is no failure.
-fn print(text: &str) -> Result<(), Failure> {
+pub(crate) fn print(text: &str) -> Result<(), Failure> {
+    make_way();
     let mut out = stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {

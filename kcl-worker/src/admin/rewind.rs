@@ -1,3 +1,4 @@
+use std::cell::Cell;
 use std::pin::pin;
 
 use futures_util::{StreamExt, stream};
@@ -11,6 +12,7 @@ use super::rewind_plan::{FirstSince, RewindTo, Step, in_order};
 use super::target::Target;
 use crate::Failure;
 use crate::cli::{ActArgs, RewindArgs};
+use crate::progress::with_progress;
 
 /// Shards in which a place is looked for at once: each has limits of its own, and a page is at most 10 MB.
 const SHARDS_IN_FLIGHT_MAX: usize = 16;
@@ -18,16 +20,33 @@ const SHARDS_IN_FLIGHT_MAX: usize = 16;
 /// Moves the position of a shard, or of all.
 pub(super) async fn rewind(target: &Target, args: &RewindArgs) -> Result<(), Failure> {
     let to = rewind_to(args)?;
-    let steps = plan(target, args, &to).await?;
+    let looked_at = Cell::new(0_usize);
+    let looking = || format!("looking for places in the stream: {} shards done", looked_at.get());
+    let steps = with_progress(looking, plan(target, args, &to, &looked_at)).await?;
     for step in &steps {
         print(&describe(step, args.act))?;
     }
     if !args.act.apply {
         return print(&format!("{} shards; nothing is written without --apply\n", steps.len()));
     }
+    let written = Cell::new(0_usize);
+    let writing = || {
+        let next = steps.get(written.get()).map(|step| format!(", waiting for {}", step.shard.shard_id));
+        format!("{} of {} rows written{}", written.get(), steps.len(), next.unwrap_or_default())
+    };
+    with_progress(writing, apply_all(target, args, &steps, &written)).await
+}
+
+async fn apply_all(
+    target: &Target,
+    args: &RewindArgs,
+    steps: &[Step],
+    written: &Cell<usize>,
+) -> Result<(), Failure> {
     let hand_over = HandOver::new(target, args.act)?;
-    for (number, step) in (1..).zip(&steps) {
+    for (number, step) in (1..).zip(steps) {
         apply(target, &hand_over, step).await?;
+        written.set(number);
         print(&format!(
             "{number} of {}: {} is at {}, and free\n",
             steps.len(),
@@ -64,7 +83,12 @@ fn rewind_to(args: &RewindArgs) -> Result<RewindTo, Failure> {
 }
 
 /// What is written, parents first.
-async fn plan(target: &Target, args: &RewindArgs, to: &RewindTo) -> Result<Vec<Step>, Failure> {
+async fn plan(
+    target: &Target,
+    args: &RewindArgs,
+    to: &RewindTo,
+    looked_at: &Cell<usize>,
+) -> Result<Vec<Step>, Failure> {
     let rows = target.rows().await?;
     let mut shards = target.shards().await?;
     if let Some(name) = &args.shard {
@@ -78,6 +102,7 @@ async fn plan(target: &Target, args: &RewindArgs, to: &RewindTo) -> Result<Vec<S
     let mut placed = pin!(placed.buffered(SHARDS_IN_FLIGHT_MAX));
     while let Some((checkpoint, shard)) = placed.next().await {
         let checkpoint = checkpoint?;
+        looked_at.set(looked_at.get() + 1);
         let row = rows.iter().find(|row| row.shard.shard_id == shard.shard_id).cloned();
         // What is finished, and was forgotten, need not be made again.
         let is_needless = row.is_none() && checkpoint == Checkpoint::ShardEnd;

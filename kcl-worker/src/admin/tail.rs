@@ -2,20 +2,19 @@ use std::io::stdout;
 use std::sync::Arc;
 
 use kcl_core::WorkerSettings;
-use kcl_core::aws::{AwsKinesis, kinesis_client};
 use kcl_core::memory::MemoryLeaseStore;
 use kcl_core::worker::{Ports, Worker, unique_worker_id};
 use tokio_util::sync::CancellationToken;
 
-use super::target::{sdk_config, stream_of};
+use super::target::clients;
 use crate::Failure;
 use crate::cli::TailArgs;
 use crate::run::{JsonLines, Output};
 
 /// Prints what is in the stream: a worker of its own, whose lease table is in its memory.
 pub(super) async fn tail(args: &TailArgs, stop: CancellationToken) -> Result<(), Failure> {
-    let stream = stream_of(&args.stream)?;
-    let kinesis = AwsKinesis::new(kinesis_client(&sdk_config(&args.stream).await?));
+    let config = args.stream.config()?;
+    let (stream, kinesis) = (config.stream.clone(), clients(&config).await?.kinesis(&config));
     let ports = Ports { kinesis: Arc::new(kinesis), leases: Arc::new(MemoryLeaseStore::new()) };
     let mut settings = WorkerSettings::new(stream, unique_worker_id("tail").map_err(Failure::runtime)?);
     settings.initial_position = args.from;

@@ -1,13 +1,13 @@
-use aws_config::SdkConfig;
 use kcl_core::lease::{Consistency, Lease};
 use kcl_core::model::{Shard, ShardId, ShardKey, StreamId};
 use kcl_core::stream::list_all_shards;
 use kcl_core::worker::Ports;
-use kcl_core::{Error, ErrorKind, aws};
+use kcl_core::{Error, ErrorKind};
 
 use crate::Failure;
-use crate::cli::{StreamArgs, TargetArgs};
-use crate::run;
+use crate::cli::TargetArgs;
+use crate::config::Config;
+use crate::run::{Clients, check_environment};
 
 /// The stream and the lease table that a command is about.
 pub(super) struct Target {
@@ -18,10 +18,9 @@ pub(super) struct Target {
 
 impl Target {
     pub(super) async fn new(args: &TargetArgs) -> Result<Self, Failure> {
-        let stream = stream_of(&args.stream)?;
-        let table = args.table.as_ref().unwrap_or(&args.application).clone();
-        let ports = aws::ports(&sdk_config(&args.stream).await?, &stream, &table);
-        Ok(Self { stream, table, ports })
+        let config = args.config()?;
+        let ports = clients(&config).await?.ports(&config);
+        Ok(Self { stream: config.stream.clone(), table: config.lease_table().to_owned(), ports })
     }
 
     /// The shard of this name, which may not exist.
@@ -59,12 +58,8 @@ impl Target {
     }
 }
 
-pub(super) fn stream_of(args: &StreamArgs) -> Result<StreamId, Failure> {
-    StreamId::named(&args.stream).map_err(Failure::usage)
-}
-
-/// What the command line says, and the SDK's usual chain where it says nothing.
-pub(super) async fn sdk_config(args: &StreamArgs) -> Result<SdkConfig, Failure> {
-    run::check_environment()?;
-    Ok(run::sdk_config(args.region.as_deref(), args.endpoint_url.as_deref()).await)
+/// The services as the settings say, and as the SDK's usual chain does where they say nothing.
+pub(super) async fn clients(config: &Config) -> Result<Clients, Failure> {
+    check_environment()?;
+    Ok(Clients::load(config).await)
 }

@@ -20,7 +20,7 @@ use tokio::time::sleep;
 use super::release::release;
 use super::rewind::rewind;
 use super::target::Target;
-use crate::cli::{ActArgs, ReleaseArgs, RewindArgs, StreamArgs, TargetArgs};
+use crate::cli::{ActArgs, ReleaseArgs, RewindArgs, TargetArgs};
 
 const SHARDS: usize = 4;
 
@@ -106,17 +106,12 @@ impl Running {
     }
 }
 
-fn target_args() -> TargetArgs {
-    let stream = StreamArgs { stream: "orders".to_owned(), endpoint_url: None, region: None };
-    TargetArgs { stream, application: "orders".to_owned(), table: None }
-}
-
 fn all_to(to: &str) -> RewindArgs {
-    RewindArgs { shard: None, all: true, to: to.to_owned(), target: target_args(), act: ACT }
+    RewindArgs { shard: None, all: true, to: to.to_owned(), target: TargetArgs::default(), act: ACT }
 }
 
 fn release_of(shard: &str, act: ActArgs) -> ReleaseArgs {
-    ReleaseArgs { shard: shard.to_owned(), target: target_args(), act }
+    ReleaseArgs { shard: shard.to_owned(), target: TargetArgs::default(), act }
 }
 
 fn each_once(names: &[&str], shards: &[Shard]) -> BTreeMap<String, usize> {

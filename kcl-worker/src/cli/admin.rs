@@ -1,8 +1,9 @@
 use clap::{Args, Subcommand};
 use kcl_core::model::InitialPosition;
 
+use super::setting_args::{StreamArgs, TargetArgs};
 use super::whole_number::whole_number;
-use crate::config::forms::{endpoint_url, initial_position, region, table_name};
+use crate::config::forms::initial_position;
 
 /// Within half a failover time of the default every healthy owner writes at least once; this is more than twice that.
 const WATCH_DEFAULT_MS: u64 = 12_000;
@@ -12,34 +13,6 @@ const WATCHES_MS: std::ops::RangeInclusive<u64> = 1_000..=600_000;
 
 /// What a worker that is asked for a lease may take to finish its batch, by default.
 const HAND_OVER_DEFAULT_MS: u64 = 60_000;
-
-/// Which stream.
-#[derive(Debug, Clone, Args)]
-pub struct StreamArgs {
-    /// The stream's name.
-    #[arg(long)]
-    pub stream: String,
-    /// Send requests to this URL, http or https, instead of AWS's own, for example to LocalStack.
-    #[arg(long, value_name = "URL", value_parser = endpoint_url)]
-    pub endpoint_url: Option<String>,
-    /// The AWS region, such as eu-west-1. Default: from the environment or the profile.
-    #[arg(long, value_parser = region)]
-    pub region: Option<String>,
-}
-
-/// Which stream, and which lease table.
-#[derive(Debug, Clone, Args)]
-pub struct TargetArgs {
-    #[command(flatten)]
-    #[expect(missing_docs, reason = "clap would print it")]
-    pub stream: StreamArgs,
-    /// The application, whose lease table has its name by default.
-    #[arg(long, value_parser = table_name)]
-    pub application: String,
-    /// The DynamoDB table of the leases. Default: the application's name.
-    #[arg(long, value_parser = table_name)]
-    pub table: Option<String>,
-}
 
 /// What to do with leases.
 #[derive(Debug, Subcommand)]
@@ -157,19 +130,13 @@ pub enum TableCommand {
 /// For whom the policy is.
 #[derive(Debug, Clone, Args)]
 pub struct PolicyArgs {
-    /// The stream's name.
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap would print it")]
+    pub target: TargetArgs,
+    /// The account. Default: that of the stream, if it is given by its ARN; or any.
     #[arg(long)]
-    pub stream: String,
-    /// The lease table, which is the application's name by default.
-    #[arg(long, value_parser = table_name)]
-    pub table: String,
-    /// The account. Default: any.
-    #[arg(long, default_value = "*")]
-    pub account: String,
-    /// The AWS region. Default: any.
-    #[arg(long, default_value = "*")]
-    pub region: String,
-    /// For enhanced fan-out, too.
+    pub account: Option<String>,
+    /// For enhanced fan-out, too. Default: if the settings have it.
     #[arg(long)]
     pub fan_out: bool,
     /// Not for creating the table: it is there.

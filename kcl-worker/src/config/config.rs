@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use kcl_core::WorkerSettings;
 use kcl_core::model::{StreamArn, StreamId, WorkerId};
+use kcl_core::processor::WhenExhausted;
 use kcl_core::stream::FanOutConsumer;
 
 use super::mask::printable_url;
@@ -150,6 +151,11 @@ impl Config {
             metrics_shard_labels: true,
             worker: WorkerSettings::new(stream, worker_id),
         }
+    }
+
+    /// What becomes of records that the failure policy has no more tries for.
+    pub fn when_exhausted(&self) -> WhenExhausted {
+        self.worker.failure_policy.when_exhausted
     }
 
     /// The DynamoDB table of the leases.

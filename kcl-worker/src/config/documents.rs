@@ -20,6 +20,8 @@ Each setting has one name in three spellings:
 Flags beat the environment, which beats the file. Instead of a TOML file there can be a properties file of the Java
 MultiLangDaemon, named by `--properties FILE` or `KCL_PROPERTIES`: see [below](#properties-files-of-the-multilangdaemon).
 
+The [commands for operators](operations.md#commands) read the same sources, with flags for what matters to them.
+
 A setting that does not exist is an error, also in the environment: a variable that begins with `KCL_` must be one of these,
 but for those by which Kubernetes tells of services (`..._SERVICE_HOST`, `..._PORT_8080_TCP`). All mistakes are told at once,
 each with its place and with what is accepted.

@@ -17,6 +17,13 @@ pub(crate) fn arguments(schema: &Schema) -> Vec<Arg> {
     grouped.map(|(title, key)| argument(key).help_heading(title)).collect()
 }
 
+/// The same for some of the settings, whichever of them the schema has.
+pub(crate) fn arguments_of(schema: &Schema, names: &[&str]) -> Vec<Arg> {
+    let mut arguments = arguments(schema);
+    arguments.retain(|argument| names.contains(&argument.get_id().as_str()));
+    arguments
+}
+
 fn argument(key: &'static Key) -> Arg {
     let argument = Arg::new(key.name)
         .long(key.option())

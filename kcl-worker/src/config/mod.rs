@@ -35,7 +35,7 @@ mod worker_settings;
 pub use config::{CheckpointingChoice, Config, EndpointUrl, FailureDestination, LogFormat, ProcessorKind};
 pub use credentials::{AssumedRole, CredentialSource};
 pub use exec_config::ExecConfig;
-pub(crate) use flags::arguments;
+pub(crate) use flags::{arguments, arguments_of};
 pub(crate) use mask::printable_url;
 pub(crate) use problem::none_of;
 pub(crate) use resolve::Resolved;

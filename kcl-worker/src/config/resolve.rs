@@ -8,8 +8,9 @@ use super::check;
 use super::key::{Key, Preset};
 use super::layer::Layer;
 use super::origin::Origin;
-use super::problem::Problem;
+use super::problem::{Problem, none_of};
 use super::schema::Schema;
+use crate::Failure;
 
 /// Stands where a stream or a worker id is missing, so that the rest can be checked all the same.
 const PLACEHOLDER: &str = "placeholder";
@@ -86,19 +87,30 @@ impl Resolved {
         }
     }
 
+    /// The configuration for a command that needs these settings, if they are there and nothing is wrong.
+    pub(crate) fn config_with(&self, needed: &[&str]) -> Result<&Config, Failure> {
+        let missing = self.missing.iter().copied().filter(|key| needed.contains(&key.name));
+        none_of(&[self.problems.as_slice(), &missing_problems(missing)].concat())?;
+        Ok(&self.config)
+    }
+
     /// What must be given and is not, as problems.
     pub(crate) fn missing_problems(&self) -> Vec<Problem> {
-        let missing = self.missing.iter().map(|key| {
-            Problem::new(format!(
-                "{} is missing; give {}, the variable {}, or {} in the file",
-                key.name,
-                key.flag(),
-                key.variable(),
-                key.name
-            ))
-        });
-        missing.collect()
+        missing_problems(self.missing.iter().copied())
     }
+}
+
+fn missing_problems(missing: impl Iterator<Item = &'static Key>) -> Vec<Problem> {
+    let problems = missing.map(|key| {
+        Problem::new(format!(
+            "{} is missing; give {}, the variable {}, or {} in the file",
+            key.name,
+            key.flag(),
+            key.variable(),
+            key.name
+        ))
+    });
+    problems.collect()
 }
 
 #[cfg(test)]

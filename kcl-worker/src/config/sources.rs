@@ -19,7 +19,7 @@ const FILE: &str = "config";
 const PROPERTIES: &str = "properties";
 
 /// Where settings come from.
-#[derive(Debug)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Sources {
     files: Files,
     environment: Vec<(OsString, OsString)>,
@@ -27,8 +27,9 @@ pub(crate) struct Sources {
 }
 
 /// The file of settings.
-#[derive(Debug)]
+#[derive(Debug, Clone, Default)]
 enum Files {
+    #[default]
     None,
     Toml(PathBuf),
     Properties(PathBuf),

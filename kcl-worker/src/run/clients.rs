@@ -9,16 +9,16 @@ use crate::config::{Config, EndpointUrl};
 
 /// How the services are reached.
 #[derive(Debug)]
-pub(super) struct Clients {
+pub(crate) struct Clients {
     /// For the services that the configuration does not single out.
     pub(super) sdk: SdkConfig,
-    pub(super) kinesis: SdkConfig,
+    pub(crate) kinesis: SdkConfig,
     dynamodb: SdkConfig,
 }
 
 impl Clients {
     /// What the configuration says, and the SDK's usual chain where it says nothing.
-    pub(super) async fn load(config: &Config) -> Self {
+    pub(crate) async fn load(config: &Config) -> Self {
         let endpoint_url = config.endpoint_url.as_ref().map(EndpointUrl::as_str);
         let mut sdk = sdk_config(config.region.as_deref(), endpoint_url).await;
         if let Some(provider) = credentials::provider(&config.credentials, &sdk).await {
@@ -32,20 +32,25 @@ impl Clients {
         Self { kinesis: at(&sdk, config.kinesis_endpoint_url.as_ref()).await, dynamodb, sdk }
     }
 
-    /// What the worker uses.
-    pub(super) fn ports(&self, config: &Config) -> Ports {
-        let mut kinesis = AwsKinesis::new(kinesis_client(&self.kinesis));
-        if let Some(arn) = &config.stream_arn {
-            kinesis = kinesis.with_stream_arn(config.stream.clone(), arn.clone());
+    /// The stream as the configuration addresses it.
+    pub(crate) fn kinesis(&self, config: &Config) -> AwsKinesis {
+        let kinesis = AwsKinesis::new(kinesis_client(&self.kinesis));
+        match &config.stream_arn {
+            Some(arn) => kinesis.with_stream_arn(config.stream.clone(), arn.clone()),
+            None => kinesis,
         }
+    }
+
+    /// What the worker uses.
+    pub(crate) fn ports(&self, config: &Config) -> Ports {
         let client = dynamodb_client(&self.dynamodb);
         let leases = DynamoDbLeaseStore::new(client, config.lease_table(), config.stream.clone());
-        Ports { kinesis: Arc::new(kinesis), leases: Arc::new(leases) }
+        Ports { kinesis: Arc::new(self.kinesis(config)), leases: Arc::new(leases) }
     }
 }
 
 /// The SDK's usual chain, with another region and endpoint if there are any.
-pub(crate) async fn sdk_config(region: Option<&str>, endpoint_url: Option<&str>) -> SdkConfig {
+async fn sdk_config(region: Option<&str>, endpoint_url: Option<&str>) -> SdkConfig {
     let mut loader = aws_config::defaults(BehaviorVersion::latest());
     if let Some(region) = region {
         loader = loader.region(Region::new(region.to_owned()));

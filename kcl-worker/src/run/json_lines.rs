@@ -11,6 +11,7 @@ use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 
 use crate::Failure;
+use crate::progress::make_way;
 
 /// Prints each record of its shard as a JSON line. A batch counts as processed once all of it is flushed.
 #[derive(Debug)]
@@ -61,6 +62,7 @@ impl Output {
         if let Some(failure) = self.failure.get() {
             return Err(failure.clone().into());
         }
+        make_way();
         writer.write_all(lines).and_then(|()| writer.flush()).map_err(|error| {
             let failure = format!(
                 "cannot write to standard output: {error}; the records that were not written are not committed, and \

@@ -23,11 +23,16 @@ use tracing::{info, warn};
 use crate::Failure;
 use crate::config::{Config, Resolved, none_of};
 use crate::operations::{Operations, OperationsSettings, WorkerFacts};
-use clients::Clients;
-pub(crate) use clients::sdk_config;
+pub(crate) use clients::Clients;
+pub(crate) use destination::Destination;
 pub(crate) use endpoints::check_environment;
 pub(crate) use json_lines::{JsonLines, Output};
-use processors::Chosen;
+pub(crate) use logging::start as start_log;
+pub(crate) use processors::Chosen;
+
+/// What is logged unless `RUST_LOG` says otherwise: what the workers do, and what the SDK warns of. Not the places where
+/// it found no credentials: if there are none, the error says so, without a dump of each attempt.
+const LOG_FILTER: &str = "warn,aws_config=error,kcl_core=info,kcl_worker=info";
 
 /// What handles the records.
 pub enum Processors {
@@ -53,7 +58,7 @@ pub(crate) async fn run_resolved(
     stop: CancellationToken,
 ) -> Result<(), Failure> {
     none_of(&[resolved.problems.as_slice(), &resolved.missing_problems()].concat())?;
-    logging::start(resolved.config.log_format)?;
+    start_log(resolved.config.log_format, LOG_FILTER)?;
     for warning in &resolved.warnings {
         warn!("{warning}");
     }
@@ -73,7 +78,7 @@ pub async fn run(config: &Config, processors: Processors, stop: CancellationToke
     let clients = Clients::load(config).await;
     let chosen = Chosen::new(config, processors, &stop)?;
     let mut worker = Worker::new(settings, clients.ports(config), chosen.factory);
-    if let Some(destination) = destination::of(config, &clients) {
+    if let Some(destination) = Destination::of(config, &clients) {
         worker = worker.with_on_failure_destination(destination);
     }
     if let Some(operations) = &operations {

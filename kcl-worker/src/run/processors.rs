@@ -12,14 +12,14 @@ use crate::config::{Config, ExecConfig, ProcessorKind};
 use crate::multilang::{ExecFactory, ExecSettings, SwallowedExceptions};
 
 /// The processors of this run.
-pub(super) struct Chosen {
-    pub(super) factory: Factory,
+pub(crate) struct Chosen {
+    pub(crate) factory: Factory,
     /// Where records are printed, if they are.
-    pub(super) output: Option<Arc<Output>>,
+    pub(crate) output: Option<Arc<Output>>,
 }
 
 /// One factory, of whichever kind.
-pub(super) struct Factory(Box<dyn ProcessorFactory>);
+pub(crate) struct Factory(Box<dyn ProcessorFactory>);
 
 impl ProcessorFactory for Factory {
     fn create(&self, start: &ShardStart) -> Processor {
@@ -29,7 +29,7 @@ impl ProcessorFactory for Factory {
 
 impl Chosen {
     /// What the program brought, or else what the configuration says.
-    pub(super) fn new(
+    pub(crate) fn new(
         config: &Config,
         processors: Processors,
         stop: &CancellationToken,

@@ -10,6 +10,8 @@ mod from_scratch;
 mod mistakes;
 mod observed;
 mod operators;
+mod operators_settings;
 mod own;
+mod redrive;
 mod sharing;
 mod worker_process;

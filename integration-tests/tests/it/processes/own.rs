@@ -6,7 +6,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
-use super::worker_process::{ask_to_stop, program};
+use super::worker_process::{ask_to_stop, file_of, program, without_services};
 use crate::backend::WAIT_MAX;
 use crate::fleet::Fleet;
 
@@ -14,29 +14,9 @@ const RECORDS: usize = 20;
 
 /// The program, which finds its services by nothing but this file.
 fn own_worker(fleet: &Fleet, settings: &str) -> (Command, String) {
-    let environment = fleet.backend.environment();
-    let variable = |name: &str| {
-        let found = environment.iter().find(|(variable, _)| *variable == name);
-        found.map_or("", |(_, value)| value.as_str())
-    };
-    let name = fleet.stream.name();
-    let text = format!(
-        "stream = '{name}'\napplication = '{name}'\nregion = '{}'\nkinesis_endpoint_url = '{}'\n\
-         dynamodb_endpoint_url = '{}'\ncredentials = ['environment']\ndynamodb_credentials = 'environment default'\n\
-         idle_time_between_reads_ms = 200\nlease_scan_interval_ms = 100\n{settings}",
-        variable("AWS_REGION"),
-        variable("AWS_ENDPOINT_URL_KINESIS"),
-        variable("AWS_ENDPOINT_URL_DYNAMODB"),
-    );
-    let path = format!("{}/{name}.toml", env!("CARGO_TARGET_TMPDIR"));
-    fs::write(&path, text).unwrap();
+    let path = file_of(fleet, settings);
     let mut command = program(env!("CARGO_BIN_EXE_own-worker-under-test"));
-    // Nobody listens at the discard port: what the file says of a service beats what the environment says.
-    let elsewhere = ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_KINESIS", "AWS_ENDPOINT_URL_DYNAMODB"];
-    command
-        .envs(environment)
-        .envs(elsewhere.map(|variable| (variable, "http://127.0.0.1:9")))
-        .env("KCL_CONFIG", &path);
+    command.envs(without_services(fleet)).env("KCL_CONFIG", &path);
     (command, path)
 }
 

@@ -1,3 +1,4 @@
+use std::fs;
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 
@@ -133,6 +134,36 @@ pub(super) fn member(fleet: &Fleet, name: &str, more: &[&str]) -> Command {
     command.args(["--worker-id", name, "--lease-scan-interval-ms", "100"]);
     command.args(["--idle-time-between-reads-ms", "200"]).args(more);
     command
+}
+
+/// A file that says all that a member needs to find the fleet, and these settings.
+pub(super) fn file_of(fleet: &Fleet, settings: &str) -> String {
+    let environment = fleet.backend.environment();
+    let variable = |name: &str| {
+        let found = environment.iter().find(|(variable, _)| *variable == name);
+        found.map_or("", |(_, value)| value.as_str())
+    };
+    let name = fleet.stream.name();
+    let text = format!(
+        "stream = '{name}'\napplication = '{name}'\nregion = '{}'\nkinesis_endpoint_url = '{}'\n\
+         dynamodb_endpoint_url = '{}'\ncredentials = ['environment']\ndynamodb_credentials = 'environment default'\n\
+         idle_time_between_reads_ms = 200\nlease_scan_interval_ms = 100\n{settings}",
+        variable("AWS_REGION"),
+        variable("AWS_ENDPOINT_URL_KINESIS"),
+        variable("AWS_ENDPOINT_URL_DYNAMODB"),
+    );
+    let path = format!("{}/{name}.toml", env!("CARGO_TARGET_TMPDIR"));
+    fs::write(&path, text).unwrap();
+    path
+}
+
+/// The environment of a member, but that it leads to no service: nobody listens at the discard port. What a file says of
+/// one beats it.
+pub(super) fn without_services(fleet: &Fleet) -> Vec<(&'static str, String)> {
+    let elsewhere = ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_KINESIS", "AWS_ENDPOINT_URL_DYNAMODB"];
+    let mut environment = fleet.backend.environment();
+    environment.extend(elsewhere.map(|variable| (variable, "http://127.0.0.1:9".to_owned())));
+    environment
 }
 
 /// Sends SIGTERM.

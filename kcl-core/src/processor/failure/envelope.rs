@@ -67,6 +67,9 @@ struct Envelope {
     #[serde(skip_serializing_if = "Option::is_none")]
     first_failure_at: Option<Rfc3339>,
     idempotency_key: String,
+    /// Absent from what was written before it was known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    parent_shard_ids: Vec<String>,
     records: Vec<EnvelopeRecord>,
 }
 
@@ -132,6 +135,7 @@ impl Envelope {
             error_message: batch.error.as_ref().map(|error| error.chars().take(ERROR_CHARS_MAX).collect()),
             first_failure_at: batch.first_failed_at.map(Rfc3339),
             idempotency_key: key,
+            parent_shard_ids: batch.parents.iter().map(ToString::to_string).collect(),
             records: batch.records.iter().map(EnvelopeRecord::of).collect(),
         })
     }
@@ -146,6 +150,7 @@ impl Envelope {
         self.batch_info.check(&records)?;
         Ok(FailedBatch {
             shard,
+            parents: self.parent_shard_ids.into_iter().map(ShardId::new).collect(),
             stream_arn: self.batch_info.stream_arn.map(|arn| arn.0),
             worker,
             fencing_token: self.fencing_token,

@@ -5,13 +5,15 @@ use md5::{Digest, Md5};
 
 use super::envelope;
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{Record, ShardKey, StreamArn, Timestamp, WorkerId};
+use crate::model::{Record, ShardId, ShardKey, StreamArn, Timestamp, WorkerId};
 
 /// Records that a failure policy has given up, all of one shard, in order, at least one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FailedBatch {
     /// The shard that they lie in.
     pub shard: ShardKey,
+    /// The shards that it follows: none, one after a split, two after a merge.
+    pub parents: Vec<ShardId>,
     /// The ARN of its stream, if the worker addresses it by that.
     pub stream_arn: Option<StreamArn>,
     /// The worker that gave them up.
@@ -66,7 +68,7 @@ impl FailedBatch {
     /// (`account:name:epoch`) if it is one of many of its lease table.
     ///
     /// Ours are `worker`, `fencingToken`, `errorMessage` (cut to 4,096 characters, so that it makes no batch too large for its
-    /// destination), `firstFailureAt`, `idempotencyKey`, and `records`, with the data in base64. Times are RFC 3339 in
+    /// destination), `firstFailureAt`, `idempotencyKey`, `parentShardIds` (absent where there are none), and `records`, with the data in base64. Times are RFC 3339 in
     /// milliseconds; those that it cannot express, beyond the year 9999, are written as the nearest that it can.
     ///
     /// Fails with [`ErrorKind::Refused`] if the batch has no records.

@@ -129,6 +129,7 @@ impl LastResort {
     ) -> Result<Sent> {
         let batch = FailedBatch {
             shard: self.shard().clone(),
+            parents: self.lease.acquired().parents.clone(),
             stream_arn: exhausted.stream_arn.clone(),
             worker: self.settings.worker_id.clone(),
             fencing_token: self.lease.acquired().counter,

@@ -229,3 +229,24 @@ fn a_place_named_before_the_record_that_may_be_processed_in_part_has_come_does_n
     assert_eq!(position.accept(&mut records, false), None);
     assert_eq!(records.len(), 2);
 }
+
+/// Those of a source that has taken aggregates apart: a page, or a reader, may end between any two of them.
+#[test]
+fn user_records_of_one_kinesis_record_are_told_apart() {
+    let user_record = |sub_sequence_number| {
+        let mut record = record(1);
+        record.position.sub_sequence_number = sub_sequence_number;
+        record
+    };
+    let mut position = ReadPosition::new(StartPosition::TrimHorizon);
+    let accepted = |position: &mut ReadPosition, numbers: &[u64]| {
+        let mut page: Vec<Record> = numbers.iter().copied().map(user_record).collect();
+        assert_eq!(position.accept(&mut page, false), None);
+        page.iter().map(|record| record.position.sub_sequence_number).collect::<Vec<_>>()
+    };
+    assert_eq!(accepted(&mut position, &[0, 3, 4]), [0, 3, 4]);
+    assert_eq!(accepted(&mut position, &[4, 7]), [7]);
+    // An iterator that is asked for anew begins at the Kinesis record.
+    assert_eq!(position.next_start(Timestamp::default()), IteratorPosition::AtSequenceNumber(number(10)));
+    assert_eq!(accepted(&mut position, &[0, 3, 4, 7, 9]), [9]);
+}

@@ -15,6 +15,7 @@ fn batch() -> FailedBatch {
     };
     FailedBatch {
         shard: ShardKey::new(StreamId::named("orders").unwrap(), ShardId::new("shardId-000000000002")),
+        parents: vec![ShardId::new("shardId-000000000000")],
         stream_arn: Some(ARN.parse().unwrap()),
         worker: WorkerId::new("host-1").unwrap(),
         fencing_token: 41,
@@ -39,7 +40,8 @@ fn the_form_is_that_of_lambda_and_what_it_lacks() {
         r#""approximateArrivalOfLastRecord":"2023-11-14T22:13:20.120Z","batchSize":2,"#,
         r#""streamArn":"arn:aws:kinesis:eu-west-1:123456789012:stream/orders","streamName":"orders"},"#,
         r#""worker":"host-1","fencingToken":41,"errorMessage":"no\nroom","#,
-        r#""firstFailureAt":"2023-11-14T22:13:21.000Z","idempotencyKey":"KEY","records":["#,
+        r#""firstFailureAt":"2023-11-14T22:13:21.000Z","idempotencyKey":"KEY","#,
+        r#""parentShardIds":["shardId-000000000000"],"records":["#,
         r#"{"sequenceNumber":"49590","subSequenceNumber":0,"partitionKey":"a \"b\"","#,
         r#""approximateArrivalTimestamp":"2023-11-14T22:13:20.120Z","data":"/wA="},"#,
         r#"{"sequenceNumber":"49590","subSequenceNumber":3,"partitionKey":"c","#,
@@ -63,6 +65,7 @@ fn the_documented_batch_is_what_is_written() {
 #[test]
 fn what_is_not_known_is_absent() {
     let never_called = FailedBatch {
+        parents: Vec::new(),
         stream_arn: None,
         condition: FailureCondition::RecordAgeExceeded,
         attempts: 0,
@@ -71,9 +74,15 @@ fn what_is_not_known_is_absent() {
         ..batch()
     };
     let json = never_called.to_json().unwrap();
-    for field in
-        ["responseContext", "errorMessage", "firstFailureAt", "streamIdentifier", "streamArn", "null"]
-    {
+    for field in [
+        "responseContext",
+        "errorMessage",
+        "firstFailureAt",
+        "streamIdentifier",
+        "streamArn",
+        "parentShardIds",
+        "null",
+    ] {
         assert!(!json.contains(field), "{field} in {json}");
     }
     assert_eq!(FailedBatch::from_json(json.as_bytes()).unwrap(), never_called);
@@ -183,11 +192,14 @@ fn any_batch() -> impl Strategy<Value = FailedBatch> {
         Just(FailureCondition::RecordAgeExceeded)
     ];
     let arn = option::of(Just(ARN.parse().unwrap()));
+    let parents = prop::collection::vec(any::<String>().prop_map(ShardId::new), 0..3);
     let end = (arn, condition, any::<u32>(), option::of(any::<String>()), option::of(any_time()), any_time());
-    (stream, ".+", any::<u64>(), records, end).prop_map(|(stream, worker, fencing_token, records, end)| {
+    let fields = (stream, parents, ".+", any::<u64>(), records, end);
+    fields.prop_map(|(stream, parents, worker, fencing_token, records, end)| {
         let (stream_arn, condition, attempts, error, first_failed_at, given_up_at) = end;
         FailedBatch {
             shard: ShardKey::new(stream, ShardId::new("shardId-000000000002")),
+            parents,
             stream_arn,
             worker: WorkerId::new(worker).unwrap(),
             fencing_token,

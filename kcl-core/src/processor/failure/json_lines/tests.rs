@@ -73,6 +73,7 @@ fn record(number: usize) -> Record {
 fn batch(number: usize) -> FailedBatch {
     FailedBatch {
         shard: ShardKey::new(StreamId::named("orders").unwrap(), ShardId::new("shardId-000000000002")),
+        parents: Vec::new(),
         stream_arn: None,
         worker: WorkerId::new("host/1.example").unwrap(),
         fencing_token: 1,
