@@ -1,7 +1,7 @@
 //! How fast records get through a Python child that only counts them: of `kcl-worker run --processor exec`, and of the Java
 //! `MultiLangDaemon` on the same stream with the same child.
 //!
-//! Needs `KCLPY_PATH`, the source of `amazon_kclpy`, and for the daemon `KCL_JARS`, a folder with its jars, and `java`. The
+//! Needs `KCLPY_PATH`, the source of `amazon_kclpy`, and for the daemon `DAEMON_JARS`, a folder with its jars, and `java`. The
 //! stream and the lease table are in a process of their own. Linux only: processor time is read from `/proc`.
 
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot run ends as a test does")]
@@ -53,7 +53,7 @@ async fn measure() {
         println!("KCLPY_PATH is not set; after .ci/multilang the source is below target/tools");
         return;
     };
-    let jars = env::var("KCL_JARS").ok();
+    let jars = env::var("DAEMON_JARS").ok();
     println!(
         "records each | checkpoints | of | records/s | MB/s | CPU-s for a million records: parent, children, service"
     );
@@ -108,9 +108,9 @@ impl Run<'_> {
         command.stdin(Stdio::null()).stdout(output.try_clone().unwrap()).stderr(output);
         let mut parent = command.kill_on_drop(true).spawn().unwrap();
         let pids = [parent.id().unwrap(), service.id().unwrap()];
-        scene.until("first", 1).await;
+        scene.until(&mut parent, "first", 1).await;
         let before = pids.map(cpu_secs);
-        scene.until("last", SHARDS).await;
+        scene.until(&mut parent, "last", SHARDS).await;
         let after = pids.map(cpu_secs);
         self.print(name, &scene, [after[0] - before[0], after[1] - before[1]]);
         parent.kill().await.unwrap();
@@ -158,7 +158,7 @@ impl Run<'_> {
             ("executableName", self.child(scene).as_str()),
             ("streamName", "orders"),
             ("applicationName", "bench"),
-            ("AwsCredentialsProvider", "DefaultCredentialsProvider"),
+            ("AWSCredentialsProvider", "EnvironmentVariableCredentialsProvider"),
             ("regionName", "us-east-1"),
             ("kinesisEndpoint", &scene.kinesis),
             ("dynamoDBEndpoint", &scene.dynamodb),
@@ -182,7 +182,7 @@ impl Run<'_> {
     #[expect(clippy::cast_precision_loss, reason = "there are not so many records")]
     fn print(&self, name: &str, scene: &Scene, [parent, service]: [f64; 2]) {
         let told = scene.told();
-        let at = |word: &str| told.iter().filter(move |told| told.word == word);
+        let at = |word: &'static str| told.iter().filter(move |told| told.word == word);
         let first = at("first").map(|told| told.at).fold(f64::INFINITY, f64::min);
         let last = at("last").map(|told| told.at).fold(0.0, f64::max);
         let children: f64 =
@@ -220,9 +220,10 @@ impl Scene {
         told.collect()
     }
 
-    /// For ever, if a parent fails: `parent.log` says why.
-    async fn until(&self, word: &str, count: usize) {
+    async fn until(&self, parent: &mut Child, word: &str, count: usize) {
         while self.told().iter().filter(|told| told.word == word).count() < count {
+            let log = self.folder.join("parent.log");
+            assert!(parent.try_wait().unwrap().is_none(), "it has ended; {} says why", log.display());
             sleep(LOOK_INTERVAL).await;
         }
     }
