@@ -185,8 +185,7 @@ impl Run<'_> {
         let at = |word: &'static str| told.iter().filter(move |told| told.word == word);
         let first = at("first").map(|told| told.at).fold(f64::INFINITY, f64::min);
         let last = at("last").map(|told| told.at).fold(0.0, f64::max);
-        let children: f64 =
-            at("last").map(|told| told.cpu).sum::<f64>() - at("first").map(|told| told.cpu).sum::<f64>();
+        let children: f64 = at("last").map(|told| told.cpu).sum();
         let records = (SHARDS * self.records) as f64;
         let (rate, millions) = (records / (last - first), records / 1e6);
         println!(

@@ -9,7 +9,7 @@ use std::fs::OpenOptions;
 use std::io::{self, BufRead, Write, stdin, stdout};
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio, exit};
-use std::thread::{park, sleep};
+use std::thread::{park, park_timeout};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -109,7 +109,7 @@ impl FakeChild {
             "wait-at" if is_turn(detail, |times, turn| times >= turn)? => {
                 let file = format!("{}.go", detail.split_once(':').map_or("", |(_, file)| file));
                 while !Path::new(&file).exists() {
-                    sleep(LOOK_INTERVAL);
+                    park_timeout(LOOK_INTERVAL);
                 }
             }
             "checkpoint-and-exit" if is_first(detail) => {
@@ -182,7 +182,10 @@ fn say(message: &Value) -> io::Result<()> {
 }
 
 fn say_all(messages: &[&Value]) -> io::Result<()> {
-    let text: String = messages.iter().map(|message| format!("\n{message}\n")).collect();
+    let mut text = String::new();
+    for message in messages {
+        text.extend(["\n", &message.to_string(), "\n"]);
+    }
     let mut stdout = stdout().lock();
     stdout.write_all(text.as_bytes())?;
     stdout.flush()

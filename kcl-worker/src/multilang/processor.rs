@@ -133,8 +133,7 @@ impl ExecProcessor {
     async fn attend_early(&mut self, committer: &mut Committer<'_>) -> Result<(), ProcessorError> {
         while let Some(session) = &mut self.session {
             let Said::Commit(request) = session.early().await? else { break };
-            let refused = commit(&mut self.progress, &request, committer).await.err();
-            session.answer(refused).await?;
+            self.answer(&request, committer).await?;
         }
         Ok(())
     }
@@ -142,10 +141,21 @@ impl ExecProcessor {
     async fn attend(&mut self, committer: &mut Committer<'_>) -> Result<(), ProcessorError> {
         while let Some(session) = &mut self.session {
             let Said::Commit(request) = session.next().await? else { break };
-            let refused = commit(&mut self.progress, &request, committer).await.err();
-            session.answer(refused).await?;
+            self.answer(&request, committer).await?;
         }
         Ok(())
+    }
+
+    async fn answer(
+        &mut self,
+        request: &CheckpointRequest,
+        committer: &mut Committer<'_>,
+    ) -> Result<(), ProcessorError> {
+        let refused = commit(&mut self.progress, request, committer).await.err();
+        match &mut self.session {
+            Some(session) => session.answer(refused).await,
+            None => Ok(()),
+        }
     }
 
     async fn process(
