@@ -25,8 +25,10 @@ use tokio::time::sleep;
 /// So many that the pace of reads from a shard, 2 MB a second, keeps no processor idle.
 const SHARDS: usize = 16;
 
-/// Records of one size: how many in each shard, and of how many bytes.
-const LOADS: [(usize, usize); 2] = [(50_000, 100), (10_000, 1_000)];
+const RECORDS_PER_SHARD: usize = 50_000;
+
+/// Small, so that what each record costs shows, and not the pace of reads.
+const RECORD_BYTES: usize = 100;
 
 /// Batches from one checkpoint to the next; 0 for none.
 const CHECKPOINTS: [usize; 2] = [0, 2];
@@ -43,7 +45,7 @@ const TICKS_PER_SEC: f64 = 100.0;
 async fn main() {
     let arguments: Vec<String> = env::args().skip(1).filter(|argument| argument != "--bench").collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        ["serve", records, bytes] => serve(records.parse().unwrap(), bytes.parse().unwrap()).await,
+        ["serve"] => serve().await,
         _ => measure().await,
     }
 }
@@ -55,16 +57,14 @@ async fn measure() {
     };
     let jars = env::var("DAEMON_JARS").ok();
     println!(
-        "records each | checkpoints | of | records/s | MB/s | CPU-s for a million records: parent, children, service"
+        "batches per checkpoint | of | records/s | MB/s | CPU-s for a million records: parent, children, service"
     );
-    for (records, bytes) in LOADS {
-        for batches_per_checkpoint in CHECKPOINTS {
-            for round in 0..ROUNDS {
-                let run = Run { kclpy: &kclpy, records, bytes, batches_per_checkpoint, round };
-                run.measure("worker", |scene| run.worker(scene)).await;
-                if let Some(jars) = &jars {
-                    run.measure("daemon", |scene| run.daemon(scene, jars)).await;
-                }
+    for batches_per_checkpoint in CHECKPOINTS {
+        for round in 0..ROUNDS {
+            let run = Run { kclpy: &kclpy, batches_per_checkpoint, round };
+            run.measure("worker", |scene| run.worker(scene)).await;
+            if let Some(jars) = &jars {
+                run.measure("daemon", |scene| run.daemon(scene, jars)).await;
             }
         }
     }
@@ -72,8 +72,6 @@ async fn measure() {
 
 struct Run<'a> {
     kclpy: &'a str,
-    records: usize,
-    bytes: usize,
     batches_per_checkpoint: usize,
     round: usize,
 }
@@ -91,9 +89,8 @@ impl Run<'_> {
     async fn measure(&self, name: &str, start: impl FnOnce(&Scene) -> Command) {
         let (mut service, kinesis, dynamodb) = self.start_service().await;
         let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!(
-            "multilang-{}-{name}-{}-{}-{}",
+            "multilang-{}-{name}-{}-{}",
             std::process::id(),
-            self.bytes,
             self.batches_per_checkpoint,
             self.round
         ));
@@ -120,8 +117,7 @@ impl Run<'_> {
     /// A full stream and an empty table: their addresses.
     async fn start_service(&self) -> (Child, String, String) {
         let mut command = Command::new(env::current_exe().unwrap());
-        command.args(["serve", &self.records.to_string(), &self.bytes.to_string()]);
-        let mut service = command.stdout(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
+        let mut service = command.arg("serve").stdout(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
         let mut lines = BufReader::new(service.stdout.take().unwrap()).lines();
         let kinesis = lines.next_line().await.unwrap().unwrap();
         let dynamodb = lines.next_line().await.unwrap().unwrap();
@@ -135,7 +131,7 @@ impl Run<'_> {
             "env PYTHONPATH={} python3 {} {} {} {}",
             self.kclpy,
             script.display(),
-            self.records,
+            RECORDS_PER_SHARD,
             self.batches_per_checkpoint,
             scene.log.display()
         )
@@ -186,13 +182,12 @@ impl Run<'_> {
         let first = at("first").map(|told| told.at).fold(f64::INFINITY, f64::min);
         let last = at("last").map(|told| told.at).fold(0.0, f64::max);
         let children: f64 = at("last").map(|told| told.cpu).sum();
-        let records = (SHARDS * self.records) as f64;
+        let records = (SHARDS * RECORDS_PER_SHARD) as f64;
         let (rate, millions) = (records / (last - first), records / 1e6);
         println!(
-            "{:>5} B | {:>2} | {name} | {rate:.0} | {:.1} | {:.2}, {:.2}, {:.2}",
-            self.bytes,
+            "{:>2} | {name} | {rate:.0} | {:.1} | {:.2}, {:.2}, {:.2}",
             self.batches_per_checkpoint,
-            rate * self.bytes as f64 / 1e6,
+            rate * RECORD_BYTES as f64 / 1e6,
             parent / millions,
             children / millions,
             service / millions
@@ -229,13 +224,13 @@ impl Scene {
 }
 
 /// Serves a full stream, without limits, and an empty lease table.
-async fn serve(records: usize, bytes: usize) {
+async fn serve() {
     let settings = MemoryKinesisSettings { limits: MemoryKinesisLimits::none(), ..Default::default() };
     let (kinesis, stream) = (Arc::new(MemoryKinesis::new(settings)), StreamId::named("orders").unwrap());
     kinesis.create_stream(&stream, SHARDS).unwrap();
-    let data = Bytes::from(vec![b'.'; bytes]);
+    let data = Bytes::from(vec![b'.'; RECORD_BYTES]);
     for shard in kinesis.shards(&stream).unwrap() {
-        for number in 0..records {
+        for number in 0..RECORDS_PER_SHARD {
             let (key, start) = (format!("customer-{}", number % 100), Some(shard.hash_key_range.start));
             kinesis.put_record(&stream, &key, start, data.clone()).unwrap();
         }
