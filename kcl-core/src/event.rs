@@ -260,7 +260,7 @@ pub enum Event<'a> {
         error: &'a str,
         /// How many calls in a row have failed.
         failed_attempts: u32,
-        /// When the next is made; `None` for the last words of a shard, `lease_lost` and `shutdown_requested`.
+        /// When the next is made; `None` if it is not made again, as `lease_lost` and `shutdown_requested`.
         delay: Option<Duration>,
     },
     /// Nothing of the shard is processed until something else changes: the policy is to block, or the on-failure
@@ -370,8 +370,8 @@ pub enum Event<'a> {
         /// How far it was processed.
         checkpoint: &'a Checkpoint,
     },
-    /// The shard cannot be read, or its consumer panicked; its lease is given back, and this worker tries it again
-    /// after `delay`.
+    /// The shard cannot be read, its processor has to [start over](crate::processor::StartOver), or its consumer panicked; its
+    /// lease is given back, and this worker tries it again after `delay`.
     ShardFailed {
         /// The shard.
         shard: &'a ShardKey,

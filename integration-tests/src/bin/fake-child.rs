@@ -7,12 +7,17 @@
 use std::env;
 use std::fs::OpenOptions;
 use std::io::{self, BufRead, Write, stdin, stdout};
+use std::path::Path;
 use std::process::{Command, ExitCode, Stdio, exit};
-use std::thread::park;
+use std::thread::{park, park_timeout};
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Value, json};
+
+/// How often a child that waits for a file looks.
+const LOOK_INTERVAL: Duration = Duration::from_millis(10);
 
 fn main() -> ExitCode {
     match FakeChild::new().run() {
@@ -50,9 +55,24 @@ impl FakeChild {
                     self.act(what)?;
                 }
             }
-            say(&json!({ "action": "status", "responseFor": action }))?;
+            self.finish(action)?;
         }
         self.habits.iter().filter(|(when, _)| when == "eof").try_for_each(|(_, what)| self.act(what))
+    }
+
+    /// Says that an action is done, and what must not be said then, in one write.
+    fn finish(&self, action: &str) -> io::Result<()> {
+        let status = json!({ "action": "status", "responseFor": action });
+        let is_to = |what: &str| self.habits.iter().any(|(when, habit)| when == action && habit == what);
+        if is_to("status-twice") {
+            return say_all(&[&status, &status]);
+        }
+        if is_to("late-checkpoint") {
+            say_all(&[&status, &json!({ "action": "checkpoint", "sequenceNumber": null })])?;
+            self.read()?;
+            return Ok(());
+        }
+        say(&status)
     }
 
     /// The next line, which is also logged.
@@ -84,11 +104,31 @@ impl FakeChild {
             "exit" => exit(7),
             // Dies if no child before it has.
             "exit-once" if is_first(detail) => exit(7),
+            "exit-at" if is_turn(detail, |times, turn| times == turn)? => exit(7),
+            // Until there is a file of that name with `.go` after it.
+            "wait-at" if is_turn(detail, |times, turn| times >= turn)? => {
+                let file = format!("{}.go", detail.split_once(':').map_or("", |(_, file)| file));
+                while !Path::new(&file).exists() {
+                    park_timeout(LOOK_INTERVAL);
+                }
+            }
+            "checkpoint-and-exit" if is_first(detail) => {
+                say(&json!({ "action": "checkpoint", "sequenceNumber": null }))?;
+                exit(7);
+            }
             "hang" => loop {
                 park();
             },
             "noise" => {
                 println!("a word of a library\n\n{}\n{{\"action\":\"nonsense\"}}", "x".repeat(200_000));
+                stdout().write_all(
+                    b"{\"action\":\"status\",\"responseFor\":\"\xff\xfe\"}\n{\"action\":\"stat\n",
+                )?;
+            }
+            // Far more than a pipe holds, with and without ends of lines.
+            "flood" => {
+                eprint!("{}", "x".repeat(2_000_000));
+                eprintln!("{}", "a line\n".repeat(5_000));
             }
             // As the libraries for Python and Ruby do with an exception of the processor.
             "python-raise" if is_first(detail) => {
@@ -116,6 +156,14 @@ impl FakeChild {
     }
 }
 
+/// `TURN:FILE`: the file has a byte for each time that this was asked.
+fn is_turn(detail: &str, is: fn(u64, u64) -> bool) -> io::Result<bool> {
+    let (turn, path) = detail.split_once(':').unwrap_or_default();
+    let mut file = OpenOptions::new().create(true).append(true).open(path)?;
+    file.write_all(b".")?;
+    Ok(is(file.metadata()?.len(), turn.parse().unwrap_or_default()))
+}
+
 /// True for the first that asks; the file is there for all that follow.
 fn is_first(file: &str) -> bool {
     OpenOptions::new().create_new(true).write(true).open(file).is_ok()
@@ -130,7 +178,15 @@ fn is_when(when: &str, message: &Value) -> bool {
 
 /// As the libraries do: a line of its own, whatever was printed before.
 fn say(message: &Value) -> io::Result<()> {
+    say_all(&[message])
+}
+
+fn say_all(messages: &[&Value]) -> io::Result<()> {
+    let mut text = String::new();
+    for message in messages {
+        text.extend(["\n", &message.to_string(), "\n"]);
+    }
     let mut stdout = stdout().lock();
-    write!(stdout, "\n{message}\n")?;
+    stdout.write_all(text.as_bytes())?;
     stdout.flush()
 }

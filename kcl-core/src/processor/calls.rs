@@ -4,7 +4,7 @@ use std::panic::AssertUnwindSafe;
 use futures_util::FutureExt;
 
 use super::call_watch::CallWatch;
-use super::{FailedAt, ProcessorError};
+use super::{FailedAt, ProcessorError, StartOver};
 use crate::aggregation::Malformation;
 use crate::event::Events;
 use crate::model::{RecordPosition, ShardKey};
@@ -22,6 +22,8 @@ pub(crate) struct CallFailure {
     pub(crate) text: String,
     /// The first record that failed, if the processor has said which.
     pub(crate) position: Option<RecordPosition>,
+    /// The processor has said that a fresh one has to [start over](StartOver).
+    pub(crate) starts_over: bool,
 }
 
 impl Calls {
@@ -51,6 +53,7 @@ impl Calls {
         let outcome = self.watch.during(name, caught(call)).await;
         outcome.map_err(|error| CallFailure {
             position: error.downcast_ref().map(FailedAt::position).cloned(),
+            starts_over: error.is::<StartOver>(),
             text: error.to_string(),
         })
     }
@@ -58,7 +61,7 @@ impl Calls {
 
 impl CallFailure {
     pub(crate) fn new(text: String) -> Self {
-        Self { text, position: None }
+        Self { text, position: None, starts_over: false }
     }
 
     /// Of a record that is not delivered.

@@ -11,7 +11,7 @@ use tracing::{Instrument, Span, debug_span};
 
 use super::calls::{CallFailure, Calls};
 use super::failure::{Attempts, Blocked, Exhausted, Failure, FailureCondition, LastResort};
-use super::{Checkpointer, RecordBatch, RecordProcessor, ShardStart, WhenExhausted};
+use super::{Checkpointer, Halt, RecordBatch, RecordProcessor, ShardStart, WhenExhausted};
 use crate::aggregation::Malformation;
 use crate::error::{Error, ErrorKind};
 use crate::event::{BlockReason, Event};
@@ -19,15 +19,6 @@ use crate::model::{Record, ShardKey, Timestamp};
 use crate::planted::PlantedFault;
 use crate::retry::Retry;
 use crate::stream::{Kinesis, NextRecords};
-
-/// Why a call that is made until it succeeds is made no more.
-#[derive(Debug)]
-pub(crate) enum Halt {
-    /// The shard is about to be given away. The next owner begins after the last checkpoint.
-    Leaving,
-    /// The failure policy is to stop the worker.
-    StopWorker(Error),
-}
 
 /// A batch, and how far it is delivered.
 pub(crate) struct BatchInHand {
@@ -125,6 +116,10 @@ impl Delivery {
                     in_hand.attempts.settle(next.end);
                     return Ok(());
                 }
+                Err(failure) if failure.starts_over => {
+                    self.checkpointer.fail();
+                    return Err(self.start_over("process_records", &failure));
+                }
                 Err(failure) => {
                     if self.fail(in_hand, next, &failure, called_at.elapsed()) {
                         return Ok(());
@@ -196,6 +191,9 @@ impl Delivery {
             self.trouble = None;
             return Ok(true);
         };
+        if failure.starts_over {
+            return Err(self.start_over(call, &failure));
+        }
         let (delay, failed_attempts) = self.note_failure(call, &failure, Failure::Again);
         let policy = self.last_resort.policy();
         if policy.maximum_retry_attempts.is_some_and(|retries| failed_attempts > retries) {
@@ -209,6 +207,13 @@ impl Delivery {
             self.block(FailureCondition::RetryAttemptsExhausted, None);
         }
         if wait(delay, &self.leaving).await { Ok(false) } else { Err(Halt::Leaving) }
+    }
+
+    /// Nothing is tried again here: another processor begins at the last checkpoint.
+    fn start_over(&self, call: &str, failure: &CallFailure) -> Halt {
+        self.report_failure(call, &failure.text, 1, None);
+        let message = format!("{call} needs a processor that starts over: {}", failure.text);
+        Halt::StartOver(Error::new(ErrorKind::Transient, message))
     }
 
     /// The first records of the next part that the policy has no more tries for.

@@ -13,6 +13,7 @@ mod checkpointer;
 mod delivery;
 mod failure;
 mod for_each_shard;
+mod halt;
 mod lanes;
 mod positions;
 mod prepared_checkpoint;
@@ -25,15 +26,16 @@ pub use call_deadlines::CallDeadlines;
 pub(crate) use call_watch::{CallWatch, Overrun};
 pub use checkpoint_out_of_range::CheckpointOutOfRange;
 pub use checkpointer::Checkpointer;
-pub(crate) use delivery::{BatchInHand, Delivery, Halt};
+pub(crate) use delivery::{BatchInHand, Delivery};
 pub(crate) use failure::LastResort;
 #[cfg(feature = "sqs")]
 pub(crate) use failure::md5_uuid;
 pub use failure::{
     FailedAt, FailedBatch, FailureCondition, FailurePolicy, JSON_LINES_FILE_BYTES_MAX, JsonLinesFile,
-    OnFailureDestination, Sent, SpillToFile, WhenExhausted,
+    OnFailureDestination, Sent, SpillToFile, StartOver, WhenExhausted,
 };
 pub use for_each_shard::for_each_shard;
+pub(crate) use halt::Halt;
 pub use prepared_checkpoint::PreparedCheckpoint;
 pub use processor_factory::{Lanes, OneByOne, Processor, ProcessorFactory};
 pub use record_handler::{RecordHandler, for_each_record};

@@ -3,6 +3,7 @@ use async_trait::async_trait;
 use super::Checkpointer;
 use crate::lease::Lease;
 use crate::model::{Checkpoint, PendingCheckpoint, Record, ShardKey};
+use crate::settings::Checkpointing;
 
 /// Whatever a processor fails with. It is reported by its text, and the call is made again.
 pub type ProcessorError = Box<dyn std::error::Error + Send + Sync>;
@@ -13,6 +14,7 @@ pub type ProcessorError = Box<dyn std::error::Error + Send + Sync>;
 /// [`ProcessorFactory`](super::ProcessorFactory). Its calls never overlap. A call that returns an `Err` or panics is **made
 /// again with the same input** after a delay, for as long as the worker owns the shard: no record is skipped, unless the
 /// [`FailurePolicy`](super::FailurePolicy) says so by name. After a panic the processor is used as the panic left it.
+/// One that cannot go on with what it has left says so by [`StartOver`](super::StartOver).
 ///
 /// When the lease is lost, a call is past its [deadline](super::CallDeadlines), or the grace period of a shutdown is over,
 /// the future of a running call is dropped at its next await point. The next owner starts after the last checkpoint.
@@ -65,14 +67,17 @@ pub struct ShardStart {
     /// Grows with every change of ownership of this shard. Store it with side effects, and refuse those that carry a
     /// smaller one: it fences a worker that does not know yet that it lost the shard.
     pub fencing_token: u64,
+    /// When the framework commits by itself, as the worker's settings say. Unless that is
+    /// [`Manual`](Checkpointing::Manual), every record of a call that returned `Ok` counts as processed.
+    pub checkpointing: Checkpointing,
 }
 
 impl ShardStart {
     /// Of the lease as its owner has acquired it.
-    pub(crate) fn of(acquired: &Lease) -> Self {
+    pub(crate) fn of(acquired: &Lease, checkpointing: Checkpointing) -> Self {
         let Lease { shard, checkpoint, pending, counter, .. } = acquired;
         let (shard, checkpoint, pending) = (shard.clone(), checkpoint.clone(), pending.clone());
-        Self { shard, checkpoint, pending, fencing_token: *counter }
+        Self { shard, checkpoint, pending, fencing_token: *counter, checkpointing }
     }
 }
 

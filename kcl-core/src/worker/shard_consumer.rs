@@ -36,7 +36,7 @@ pub(super) enum Ending {
     Released,
     /// The lease belongs to somebody else, or may by now.
     LeaseLost,
-    /// The shard cannot be read, or its processor did not return in time.
+    /// The shard cannot be read, or its processor did not return in time or cannot go on.
     Failed(Error),
     /// The processor failed, and the failure policy is to stop the worker.
     StopWorker(Error),
@@ -46,6 +46,7 @@ impl From<Halt> for Ending {
     fn from(halt: Halt) -> Self {
         match halt {
             Halt::Leaving => Self::Released,
+            Halt::StartOver(error) => Self::Failed(error),
             Halt::StopWorker(error) => Self::StopWorker(error),
         }
     }
@@ -81,7 +82,8 @@ impl ShardConsumer {
     /// Makes the shard's processor. `seed` starts the jitter of its retries.
     pub(super) fn new(context: Context, lease: Arc<HeldLease>, seed: u64) -> Self {
         let checkpointer = Arc::new(Checkpointer::new(Arc::clone(&lease), context.events.clone()));
-        let processor = context.processors.create(&ShardStart::of(lease.acquired()));
+        let processor =
+            context.processors.create(&ShardStart::of(lease.acquired(), context.settings.checkpointing));
         let checkpointing = processor.checkpointing(context.settings.checkpointing);
         let commits = CommitSchedule::new(checkpointing, Instant::now());
         let last_resort = LastResort {
@@ -201,7 +203,7 @@ impl ShardConsumer {
     }
 
     async fn initialize(&mut self) -> Result<(), Halt> {
-        let mut start = ShardStart::of(self.lease.acquired());
+        let mut start = ShardStart::of(self.lease.acquired(), self.context.settings.checkpointing);
         start.pending.take_if(|_| self.plants(PlantedFault::PendingStateLost));
         self.delivery.initialize(&start).await
     }
@@ -311,8 +313,12 @@ impl ShardConsumer {
         }
     }
 
+    /// A processor that has lost what it had in hand must not commit it.
     async fn stop(&mut self, halt: Halt) -> Ending {
-        self.last_words().await;
+        match halt {
+            Halt::StartOver(_) => self.report_stopping(),
+            Halt::Leaving | Halt::StopWorker(_) => self.last_words().await,
+        }
         halt.into()
     }
 

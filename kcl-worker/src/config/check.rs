@@ -24,7 +24,6 @@ pub(super) fn problems(schema: &Schema, config: &Config, given: &Given) -> Vec<P
     if schema.find("processor").is_some() {
         problems.extend(processor(config, given));
         problems.extend(print_by_hand(config, given));
-        problems.extend(exec_automatic(config, given));
     }
     problems.extend(interval_by_hand(config, given));
     problems.extend(destination(config, given));
@@ -102,13 +101,6 @@ fn interval_by_hand(config: &Config, given: &Given) -> Option<Problem> {
 fn print_by_hand(config: &Config, given: &Given) -> Option<Problem> {
     (config.processor == ProcessorKind::Print && config.commits_by_hand()).then(|| {
         conflict(given, &["checkpointing", "processor"], "print commits nothing by itself; use automatic")
-    })
-}
-
-fn exec_automatic(config: &Config, given: &Given) -> Option<Problem> {
-    (config.processor == ProcessorKind::Exec && !config.commits_by_hand()).then(|| {
-        let problem = "a program commits what it says and nothing else; use manual, or leave it out";
-        conflict(given, &["checkpointing", "processor"], problem)
     })
 }
 

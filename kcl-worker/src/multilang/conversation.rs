@@ -40,9 +40,7 @@ impl Conversation {
     }
 
     pub(super) fn hear(&mut self, message: FromChild) -> Heard {
-        let Some(asked) = self.asked else {
-            return Heard::Wrong(format!("the child was asked nothing, and said {message:?}"));
-        };
+        let Some(asked) = self.asked else { return self.hear_unasked(message) };
         match message {
             FromChild::Status { response_for } if response_for.as_deref() == Some(asked.name()) => {
                 self.asked = None;
@@ -52,12 +50,28 @@ impl Conversation {
                 let (asked, said) = (asked.name(), response_for.unwrap_or_else(|| "nothing".to_owned()));
                 Heard::Wrong(format!("the child was asked for {asked}, and said that it has done {said}"))
             }
-            FromChild::Checkpoint(request) if may_commit(asked) => {
-                self.owed = Some(request.clone());
-                Heard::Commit(request)
-            }
+            FromChild::Checkpoint(request) if may_commit(asked) => self.owe(request),
             FromChild::Checkpoint(request) => Heard::Refused(checkpoint_reply(&request, Some(NOT_NOW))),
         }
+    }
+
+    /// A child whose processor works beside its calls may ask for a checkpoint between two of them. A second status would be
+    /// taken for that of the next call, before its records are processed.
+    fn hear_unasked(&mut self, message: FromChild) -> Heard {
+        match message {
+            FromChild::Checkpoint(request) => self.owe(request),
+            FromChild::Status { response_for } => {
+                let said = response_for.unwrap_or_else(|| "nothing".to_owned());
+                Heard::Wrong(format!(
+                    "the child was asked for nothing more, and said that it has done {said}"
+                ))
+            }
+        }
+    }
+
+    fn owe(&mut self, request: CheckpointRequest) -> Heard {
+        self.owed = Some(request.clone());
+        Heard::Commit(request)
     }
 
     /// The answer to the checkpoint that waits for one, if any does.
@@ -114,6 +128,15 @@ mod tests {
             Heard::Wrong(_)
         ));
         assert!(matches!(Conversation::default().hear(status("initialize")), Heard::Wrong(_)));
+    }
+
+    #[test]
+    fn between_two_calls_a_child_may_commit_and_not_be_done_again() {
+        let mut conversation = asked(Action::ProcessRecords);
+        assert_eq!(conversation.hear(status("processRecords")), Heard::Done);
+        assert_eq!(conversation.hear(FromChild::Checkpoint(request())), Heard::Commit(request()));
+        assert_eq!(conversation.answer(None), Some(checkpoint_reply(&request(), None)));
+        assert!(matches!(conversation.hear(status("processRecords")), Heard::Wrong(_)));
     }
 
     #[test]

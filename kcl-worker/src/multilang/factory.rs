@@ -6,8 +6,8 @@ use kcl_core::processor::{Processor, ProcessorFactory, ShardStart};
 use super::ExecSettings;
 use super::processor::ExecProcessor;
 
-/// Makes a processor that runs a child for each shard. The worker's checkpointing has to be
-/// [`Manual`](kcl_core::Checkpointing::Manual): what is committed is the children's to say.
+/// Makes a processor that runs a child for each shard. With [`Manual`](kcl_core::Checkpointing::Manual) checkpointing what is
+/// committed is the children's to say, as with the Java daemon; else also every batch that a child has taken.
 #[derive(Debug, Clone)]
 pub struct ExecFactory {
     settings: Arc<ExecSettings>,
@@ -23,6 +23,6 @@ impl ExecFactory {
 
 impl ProcessorFactory for ExecFactory {
     fn create(&self, start: &ShardStart) -> Processor {
-        ExecProcessor::new(Arc::clone(&self.settings), start.shard.clone()).into()
+        ExecProcessor::new(Arc::clone(&self.settings), start).into()
     }
 }

@@ -1,11 +1,16 @@
 //! The messages of the MultiLang protocol: one JSON object for each line.
 //!
 //! What is written has the fields, their order and the nulls of the Java daemon's classes
-//! (`software.amazon.kinesis.multilang.messages`), because libraries of children index fields that could be left out. What
-//! is read is as lenient as that daemon: a line that is no message is noise, never an error. Pure.
+//! (`software.amazon.kinesis.multilang.messages`), because libraries of children index fields that could be left out. It is
+//! ASCII, so that no locale of a child can misread it. What is read is as lenient as that daemon: a line that is no message
+//! is noise, never an error. Pure.
 
 #[cfg(test)]
 mod tests;
+mod text;
+
+use std::fmt::Display;
+use std::io::Write as _;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -116,13 +121,11 @@ pub(super) fn initialize(shard_id: &ShardId, checkpoint: &Checkpoint) -> Vec<u8>
 }
 
 /// Gives a child records.
-pub(super) fn process_records<'a>(
-    records: impl Iterator<Item = &'a Record>,
-    millis_behind_latest: u64,
-) -> Vec<u8> {
+pub(super) fn process_records(records: &[Record], millis_behind_latest: u64) -> Vec<u8> {
     let mut line = begin(Action::ProcessRecords.name());
+    line.reserve(records.iter().map(room_for).sum());
     line.extend_from_slice(b",\"records\":[");
-    for (index, record) in records.enumerate() {
+    for (index, record) in records.iter().enumerate() {
         if index > 0 {
             line.push(b',');
         }
@@ -146,6 +149,14 @@ pub(super) fn checkpoint_reply(request: &CheckpointRequest, error: Option<&str>)
     field(&mut line, "error", error);
     end(line)
 }
+
+/// Enough for nearly every record.
+fn room_for(record: &Record) -> usize {
+    record.data.len().div_ceil(3) * 4 + record.partition_key.len() + RECORD_FRAME_BYTES
+}
+
+/// What is around the data and the key: names of fields, and numbers.
+const RECORD_FRAME_BYTES: usize = 256;
 
 fn write_record(line: &mut Vec<u8>, record: &Record) {
     line.extend_from_slice(b"{\"data\":\"");
@@ -172,14 +183,29 @@ fn begin(action: &str) -> Vec<u8> {
 
 /// A text after others, or null.
 fn field(line: &mut Vec<u8>, name: &str, value: Option<&str>) {
-    let json = serde_json::to_string(&value).unwrap_or_else(|_| "null".to_owned());
-    line.extend_from_slice(format!(",\"{name}\":{json}").as_bytes());
+    begin_field(line, name);
+    match value {
+        Some(value) => text::write(line, value),
+        None => line.extend_from_slice(b"null"),
+    }
 }
 
 /// A number after others, or null.
-fn number_field(line: &mut Vec<u8>, name: &str, value: Option<impl ToString>) {
-    let json = value.map_or_else(|| "null".to_owned(), |number| number.to_string());
-    line.extend_from_slice(format!(",\"{name}\":{json}").as_bytes());
+fn number_field(line: &mut Vec<u8>, name: &str, value: Option<impl Display>) {
+    begin_field(line, name);
+    match value {
+        // Memory takes everything.
+        Some(value) => {
+            let _taken = write!(line, "{value}");
+        }
+        None => line.extend_from_slice(b"null"),
+    }
+}
+
+fn begin_field(line: &mut Vec<u8>, name: &str) {
+    for part in [",\"", name, "\":"] {
+        line.extend_from_slice(part.as_bytes());
+    }
 }
 
 fn end(mut line: Vec<u8>) -> Vec<u8> {

@@ -2,8 +2,8 @@
 //! so that what runs on that runs here unchanged.
 //!
 //! A child that dies, hangs or breaks the protocol fails its call and nothing else: the failure policy decides when a fresh
-//! one is tried, and the other shards go on. What is committed is what children ask to commit, and nothing else. Nothing here
-//! knows the configuration or the network.
+//! one is tried, and the other shards go on. Nothing here commits what no child has asked to commit, and nothing knows the
+//! configuration or the network.
 //!
 //! | counter | what it counts |
 //! |---|---|

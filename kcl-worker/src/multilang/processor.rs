@@ -3,8 +3,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use kcl_core::model::{Checkpoint, Record, RecordPosition, ShardKey};
-use kcl_core::processor::{Checkpointer, ProcessorError, RecordBatch, RecordProcessor, ShardStart};
+use kcl_core::Checkpointing;
+use kcl_core::model::{Record, RecordPosition, ShardKey};
+use kcl_core::processor::{
+    Checkpointer, ProcessorError, RecordBatch, RecordProcessor, ShardStart, StartOver,
+};
 use metrics::counter;
 use tokio::time::timeout;
 use tracing::warn;
@@ -25,7 +28,8 @@ const LEASE_IS_LOST: &str = "ShutdownException";
 ///
 /// Whatever goes wrong with a child ends it and fails the call, so that the failure policy decides when, and how often, a
 /// fresh one is tried. That one begins where the last checkpoint is, and is first given what the others had taken and not
-/// committed. Nothing here commits what no child has asked to commit.
+/// committed. Nothing here commits what no child has asked to commit; the framework may commit what a call has returned `Ok`
+/// for, and then nothing of that has to be given again.
 pub(super) struct ExecProcessor {
     settings: Arc<ExecSettings>,
     shard: ShardKey,
@@ -48,8 +52,8 @@ enum Committer<'a> {
 }
 
 impl ExecProcessor {
-    pub(super) fn new(settings: Arc<ExecSettings>, shard: ShardKey) -> Self {
-        let progress = Progress::new(Checkpoint::TrimHorizon, settings.redelivery_bytes_max);
+    pub(super) fn new(settings: Arc<ExecSettings>, start: &ShardStart) -> Self {
+        let (progress, shard) = (progress(&settings, start), start.shard.clone());
         Self { settings, shard, progress, session: None, is_caught_up: false }
     }
 
@@ -76,11 +80,11 @@ impl ExecProcessor {
             None => {}
         }
         let taken = self.progress.begin_again().map_err(|position| {
-            format!(
-                "a child failed with more than {} bytes of records that it had taken and not committed, up to {position}, so \
-                 no fresh one can be given them; start the worker again, and let the processor checkpoint more often",
+            StartOver::new(format!(
+                "a child failed with more than {} bytes of records that it had taken and not committed, up to {position}; \
+                 they are read again, so let the processor checkpoint more often",
                 self.settings.redelivery_bytes_max
-            )
+            ))
         })?;
         self.is_caught_up = false;
         self.session = Some(Session::start(&self.settings, &self.shard, self.progress.committed()).await?);
@@ -97,30 +101,61 @@ impl ExecProcessor {
         millis_behind_latest: u64,
         committer: &mut Committer<'_>,
     ) -> Result<(), ProcessorError> {
-        self.progress.give(records);
-        let line = process_records(records.iter(), millis_behind_latest);
-        self.exchange(Action::ProcessRecords, line, committer).await
+        let line = process_records(records, millis_behind_latest);
+        self.exchange(Action::ProcessRecords, records, line, committer).await
+    }
+
+    /// Asks the child to do something for which its line has no records.
+    async fn exchange_bare(
+        &mut self,
+        action: Action,
+        committer: &mut Committer<'_>,
+    ) -> Result<(), ProcessorError> {
+        self.exchange(action, &[], bare(action), committer).await
     }
 
     /// Asks the child to do something, and commits for it until it has.
     async fn exchange(
         &mut self,
         action: Action,
+        records: &[Record],
         line: Vec<u8>,
         committer: &mut Committer<'_>,
     ) -> Result<(), ProcessorError> {
+        self.attend_early(committer).await?;
         let Some(session) = &mut self.session else { return Err("there is no child".into()) };
+        self.progress.give(records);
         session.ask(action, line).await?;
         self.attend(committer).await
+    }
+
+    /// What the child has asked to commit since it was done is about what it had by then.
+    async fn attend_early(&mut self, committer: &mut Committer<'_>) -> Result<(), ProcessorError> {
+        while let Some(session) = &mut self.session {
+            let Said::Commit(request) = session.early().await? else { break };
+            self.answer(&request, committer).await?;
+        }
+        Ok(())
     }
 
     async fn attend(&mut self, committer: &mut Committer<'_>) -> Result<(), ProcessorError> {
         while let Some(session) = &mut self.session {
             let Said::Commit(request) = session.next().await? else { break };
-            let refused = commit(&mut self.progress, &request, committer).await.err();
-            session.answer(refused).await?;
+            self.answer(&request, committer).await?;
         }
         Ok(())
+    }
+
+    async fn answer(
+        &mut self,
+        request: &CheckpointRequest,
+        committer: &mut Committer<'_>,
+    ) -> Result<(), ProcessorError> {
+        let refused = commit(&mut self.progress, request, committer).await.err();
+        match &mut self.session {
+            Some(session) => session.answer(refused).await,
+            None => Ok(()),
+        }
     }
 
     async fn process(
@@ -142,7 +177,7 @@ impl ExecProcessor {
     async fn end_shard(&mut self) -> Result<(), ProcessorError> {
         let committer = &mut Committer::ShardEnd { asked: None };
         self.have_child(committer).await?;
-        self.exchange(Action::ShardEnded, bare(Action::ShardEnded), committer).await?;
+        self.exchange_bare(Action::ShardEnded, committer).await?;
         let is_confirmed = matches!(
             committer,
             Committer::ShardEnd { asked: Some(position) } if self.progress.is_last_given(position)
@@ -164,13 +199,22 @@ impl ExecProcessor {
             session.answer(Some(LEASE_IS_LOST)).await?;
             self.attend(&mut Committer::Nobody).await?;
         }
-        self.exchange(Action::LeaseLost, bare(Action::LeaseLost), &mut Committer::Nobody).await
+        self.exchange_bare(Action::LeaseLost, &mut Committer::Nobody).await
     }
 
     async fn end_child(&mut self) {
         if let Some(session) = self.session.take() {
             session.end(self.settings.exit_grace).await;
         }
+    }
+}
+
+/// How far the shard is before its first child.
+fn progress(settings: &ExecSettings, start: &ShardStart) -> Progress {
+    let progress = Progress::new(start.checkpoint.clone(), settings.redelivery_bytes_max);
+    match start.checkpointing {
+        Checkpointing::Manual => progress,
+        Checkpointing::AfterEachBatch | Checkpointing::Every(_) => progress.committed_by_the_framework(),
     }
 }
 
@@ -198,7 +242,7 @@ async fn commit(
 #[async_trait]
 impl RecordProcessor for ExecProcessor {
     async fn initialize(&mut self, start: &ShardStart) -> Result<(), ProcessorError> {
-        self.progress = Progress::new(start.checkpoint.clone(), self.settings.redelivery_bytes_max);
+        self.progress = progress(&self.settings, start);
         let outcome = self.have_child(&mut Committer::Nobody).await;
         self.settled(outcome).await
     }
@@ -239,8 +283,7 @@ impl RecordProcessor for ExecProcessor {
             None => return Ok(()),
             Some(session) if session.asked().is_none() => {
                 let committer = &mut Committer::Checkpointer(checkpointer);
-                let action = Action::ShutdownRequested;
-                let outcome = self.exchange(action, bare(action), committer).await;
+                let outcome = self.exchange_bare(Action::ShutdownRequested, committer).await;
                 self.settled(outcome).await?;
             }
             // A call was dropped: there is no more time.

@@ -25,6 +25,8 @@ pub(super) struct Progress {
     bytes_max: usize,
     /// Up to here records were taken, and are neither committed nor kept.
     forgotten: Option<RecordPosition>,
+    /// The framework commits what is taken.
+    is_automatic: bool,
 }
 
 /// Records that a child has taken together.
@@ -36,7 +38,13 @@ pub(super) struct Taken {
 
 impl Progress {
     pub(super) fn new(committed: Checkpoint, bytes_max: usize) -> Self {
-        Self { committed, given: None, taken: VecDeque::new(), bytes: 0, bytes_max, forgotten: None }
+        let taken = VecDeque::new();
+        Self { committed, given: None, taken, bytes: 0, bytes_max, forgotten: None, is_automatic: false }
+    }
+
+    /// What is taken counts as committed: the framework does that.
+    pub(super) fn committed_by_the_framework(self) -> Self {
+        Self { is_automatic: true, ..self }
     }
 
     pub(super) fn committed(&self) -> &Checkpoint {
@@ -66,6 +74,12 @@ impl Progress {
 
     /// The child has taken a batch for the first time.
     pub(super) fn take(&mut self, batch: &RecordBatch) {
+        if self.is_automatic {
+            if let Some(last) = batch.records.last() {
+                self.commit(&last.position);
+            }
+            return;
+        }
         let records = self.due(&batch.records).to_vec();
         if records.is_empty() {
             return;
@@ -104,7 +118,8 @@ impl Progress {
     /// The position that a child asks to commit; `None` if it was given nothing yet. Or else the name of a Java exception.
     ///
     /// As in the Java KCL, a request without a number means everything given so far, one without a sub-sequence number the
-    /// first record of an aggregate, and nothing below the last checkpoint is accepted.
+    /// first record of an aggregate, and nothing below the last checkpoint is accepted; but the framework's checkpoints, of which
+    /// the child does not know, are no reason to refuse one.
     pub(super) fn resolve(
         &self,
         request: &CheckpointRequest,
@@ -115,6 +130,9 @@ impl Progress {
             u64::try_from(request.sub_sequence_number.unwrap_or(0)).map_err(|_| OUT_OF_RANGE)?;
         let position = RecordPosition { sequence_number, sub_sequence_number };
         let checkpoint = Checkpoint::At(position.clone());
+        if self.is_automatic && checkpoint <= self.committed {
+            return Ok(None);
+        }
         let is_given = Some(&position) <= self.given.as_ref() || checkpoint == self.committed;
         if checkpoint < self.committed || !is_given { Err(OUT_OF_RANGE) } else { Ok(Some(position)) }
     }
@@ -215,6 +233,19 @@ mod tests {
         assert_eq!(progress.resolve(&request("6", None)), Err("IllegalArgumentException"));
         let all = CheckpointRequest { sequence_number: None, sub_sequence_number: None };
         assert_eq!(progress.resolve(&all), Ok(None));
+    }
+
+    #[test]
+    fn what_the_framework_commits_is_neither_kept_nor_refused_to_a_child() {
+        let mut progress = Progress::new(Checkpoint::At(at(5)), 40).committed_by_the_framework();
+        let batch = batch(6..=9);
+        progress.give(&batch.records);
+        assert_eq!(progress.resolve(&request("7", None)), Ok(Some(at(7))));
+        progress.take(&batch);
+        assert_eq!(progress.committed(), &Checkpoint::At(at(9)));
+        assert!(progress.begin_again().unwrap().is_empty() && !progress.is_behind());
+        assert_eq!(progress.resolve(&request("7", None)), Ok(None));
+        assert_eq!(progress.resolve(&request("10", None)), Err("IllegalArgumentException"));
     }
 
     #[test]

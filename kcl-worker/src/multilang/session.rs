@@ -8,7 +8,7 @@ use tracing::warn;
 
 use super::child::{Child, ChildFailure};
 use super::conversation::{Conversation, Heard};
-use super::messages::{Action, CheckpointRequest, initialize};
+use super::messages::{Action, CheckpointRequest, FromChild, initialize};
 use super::{ExecSettings, SwallowedExceptions};
 
 /// A child and the conversation with it.
@@ -80,14 +80,32 @@ impl Session {
                 Some(limit) => timeout(limit, receive).await.map_err(|_| ChildFailure::Silent(limit))?,
                 None => receive.await,
             };
-            match self.conversation.hear(message?) {
-                Heard::Commit(request) => return Ok(Said::Commit(request)),
-                Heard::Refused(reply) => self.send(reply).await?,
-                Heard::Wrong(problem) => return Err(problem.into()),
-                Heard::Done => {
-                    self.look_for_swallowed_exceptions().await?;
-                    return Ok(Said::Done);
-                }
+            if let Some(said) = self.hear(message?).await? {
+                return Ok(said);
+            }
+        }
+    }
+
+    /// What the child has said since it was done with the last call; nothing, as a rule.
+    pub(super) async fn early(&mut self) -> Result<Said, ProcessorError> {
+        match self.child.received() {
+            Some(message) => Ok(self.hear(message).await?.unwrap_or(Said::Done)),
+            None => Ok(Said::Done),
+        }
+    }
+
+    /// What follows from a message, unless that is all done here.
+    async fn hear(&mut self, message: FromChild) -> Result<Option<Said>, ProcessorError> {
+        match self.conversation.hear(message) {
+            Heard::Commit(request) => Ok(Some(Said::Commit(request))),
+            Heard::Wrong(problem) => Err(problem.into()),
+            Heard::Refused(reply) => {
+                self.send(reply).await?;
+                Ok(None)
+            }
+            Heard::Done => {
+                self.look_for_swallowed_exceptions().await?;
+                Ok(Some(Said::Done))
             }
         }
     }

@@ -29,8 +29,8 @@ pub struct ExecSettings {
     /// The longest line that is read from a child. What is longer is counted and skipped. Default 64 KiB.
     pub line_bytes_max: usize,
     /// How many bytes of records are kept for each shard to give them to a fresh child, of those that a child has taken and
-    /// not committed. Default 64 MiB. A shard whose child fails with more than that in its hands stands still until the worker
-    /// is started again.
+    /// not committed. Default 64 MiB. A shard whose child fails with more than that in its hands is given up, and read again
+    /// from its checkpoint.
     pub redelivery_bytes_max: usize,
     /// What it means that the library of a child reports an exception of the processor and goes on. Default: it is counted.
     pub swallowed_exceptions: SwallowedExceptions,

@@ -4,66 +4,13 @@
 use std::fs;
 use std::time::Duration;
 
-use kcl_core::processor::FailurePolicy;
-use kcl_core::{Checkpointing, RetryDelays};
-
-use kcl_core::testing::Rehearsal;
-use kcl_worker::multilang::{ExecFactory, ExecSettings, SAFE_ENVIRONMENT, SwallowedExceptions};
+use kcl_core::Checkpointing;
+use kcl_worker::multilang::{SAFE_ENVIRONMENT, SwallowedExceptions};
 use serde_json::Value;
-use tokio::time::timeout;
 
-use super::child_log::{ChildLog, file};
+use super::child_log::file;
 use super::death::{is_alive, read_pids};
-use crate::backend::{WAIT_MAX, until};
-
-/// A worker whose children have these habits.
-struct Scene {
-    log: ChildLog,
-    rehearsal: Rehearsal,
-}
-
-impl Scene {
-    fn new(habits: &[&str]) -> Self {
-        Self::with(habits, |_| {})
-    }
-
-    fn with(habits: &[&str], adjust: impl FnOnce(&mut ExecSettings)) -> Self {
-        let log = ChildLog::new();
-        let mut command = vec![env!("CARGO_BIN_EXE_fake-child").to_owned(), log.argument()];
-        command.extend(habits.iter().map(|habit| (*habit).to_owned()));
-        let mut settings = ExecSettings::new(command);
-        settings.guard = env!("CARGO_BIN_EXE_exec-worker").into();
-        adjust(&mut settings);
-        let mut rehearsal = Rehearsal::new(ExecFactory::new(settings).unwrap()).unwrap();
-        let worker = rehearsal.settings();
-        worker.checkpointing = Checkpointing::Manual;
-        worker.polling.idle_time_between_reads = Duration::from_millis(200);
-        worker.lease_scan_interval = Duration::from_millis(100);
-        worker.shard_sync_interval = Duration::from_millis(500);
-        let retry_delays =
-            RetryDelays { initial: Duration::from_millis(20), max: Duration::from_millis(100) };
-        worker.failure_policy = FailurePolicy { retry_delays, ..FailurePolicy::default() };
-        Self { log, rehearsal }
-    }
-
-    async fn committed(&mut self) {
-        timeout(WAIT_MAX, self.rehearsal.until_committed()).await.unwrap().unwrap();
-    }
-
-    /// Lets the worker work until the children have read what satisfies a condition.
-    async fn until(&mut self, what: &str, condition: impl Fn(&ChildLog) -> bool) {
-        self.rehearsal.pass(Duration::ZERO).await.unwrap();
-        until(what, || async { condition(&self.log) }).await;
-    }
-
-    async fn stop(&mut self) {
-        timeout(WAIT_MAX, self.rehearsal.stop()).await.unwrap().unwrap();
-    }
-
-    fn has_event(&self, part: &str) -> bool {
-        self.rehearsal.events().iter().any(|event| event.contains(part))
-    }
-}
+use super::scene::Scene;
 
 #[tokio::test]
 async fn a_child_is_asked_in_order_commits_and_is_told_how_it_ends() {
@@ -253,4 +200,23 @@ async fn a_swallowed_exception_fails_the_call_if_it_is_to() {
         assert_eq!(scene.log.pids().len(), children, "{choice:?} {raise}");
         scene.stop().await;
     }
+}
+
+#[tokio::test]
+async fn a_child_that_never_checkpoints_is_committed_for_by_the_framework_if_that_is_chosen() {
+    let once = format!("data:two=exit-once:{}", file("died").display());
+    let mut scene = Scene::new(&[&once]);
+    scene.rehearsal.settings().checkpointing = Checkpointing::AfterEachBatch;
+    scene.rehearsal.put("key", "one").unwrap();
+    scene.committed().await;
+    scene.rehearsal.put("key", "two").unwrap();
+    scene.committed().await;
+    let [dead, fresh] = scene.log.pids()[..] else { panic!("{:?}", scene.log.pids()) };
+    assert_eq!(scene.log.data(dead), ["one", "two"]);
+    assert_eq!(scene.log.data(fresh), ["two"], "what is committed is not given again");
+    scene.rehearsal.split().unwrap();
+    scene.rehearsal.put("key", "three").unwrap();
+    scene.committed().await;
+    assert!(scene.has_event("ShardEnded"), "{:?}", scene.rehearsal.events());
+    scene.stop().await;
 }

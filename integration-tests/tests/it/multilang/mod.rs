@@ -4,5 +4,9 @@
 mod behaviour;
 mod child_log;
 mod death;
+mod ending;
+mod mischief;
 #[cfg(feature = "multilang-packages")]
 mod packages;
+mod redelivery;
+mod scene;

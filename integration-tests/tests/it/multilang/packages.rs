@@ -1,5 +1,5 @@
 //! The libraries themselves, unmodified, as children of a worker on the emulators: each interface through its whole life.
-//! Needs `KCLPY_PATH` and `AWS_KCL_PATH`; see `.ci/multilang`.
+//! Needs `KCLPY_PATH` and `AWS_KCL_PATH`; see `.ci/multilang`. That for Ruby needs `AWS_KCLRB_PATH`; see docs/testing.md.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -38,6 +38,18 @@ async fn node_version_1() {
 #[tokio::test(flavor = "multi_thread")]
 async fn node_version_2() {
     live(&["node", &processor("processor.js"), "2"], "AWS_KCL_PATH", "AWS_KCL_PATH").await;
+}
+
+#[cfg(feature = "multilang-ruby")]
+#[tokio::test(flavor = "multi_thread")]
+async fn ruby_version_1() {
+    live(&["ruby", &processor("processor.rb"), "1"], "RUBYLIB", "AWS_KCLRB_PATH").await;
+}
+
+#[cfg(feature = "multilang-ruby")]
+#[tokio::test(flavor = "multi_thread")]
+async fn ruby_version_2() {
+    live(&["ruby", &processor("processor.rb"), "2"], "RUBYLIB", "AWS_KCLRB_PATH").await;
 }
 
 fn processor(name: &str) -> String {

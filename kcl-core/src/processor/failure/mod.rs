@@ -15,6 +15,7 @@ mod json_lines;
 mod last_resort;
 mod policy;
 mod spill_to_file;
+mod start_over;
 
 pub(crate) use attempts::{Attempts, Failure};
 pub(crate) use blocked::Blocked;
@@ -27,3 +28,4 @@ pub use json_lines::{JSON_LINES_FILE_BYTES_MAX, JsonLinesFile};
 pub(crate) use last_resort::{Exhausted, LastResort};
 pub use policy::{FailurePolicy, WhenExhausted};
 pub use spill_to_file::SpillToFile;
+pub use start_over::StartOver;

@@ -7,7 +7,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use kcl_core::lease::{LeaseChange, LeaseStore};
 use kcl_core::model::{Record, ShardKey};
-use kcl_core::processor::{Checkpointer, ProcessorError, RecordBatch, for_each_record};
+use kcl_core::processor::{
+    Checkpointer, FailurePolicy, ProcessorError, RecordBatch, StartOver, WhenExhausted, for_each_record,
+};
 use kcl_core::testing::DeliveryOracle;
 use kcl_core::{Checkpointing, WorkerSettings};
 use tokio::time::{Instant, sleep};
@@ -188,6 +190,72 @@ async fn neither_the_rest_of_a_page_nor_the_end_is_delivered_once_the_lease_is_k
         assert_eq!(batches.load(Ordering::Relaxed), 1);
         assert_eq!(*calls.lock().unwrap(), ["initialize TRIM_HORIZON", "lease_lost"]);
     }
+}
+
+/// Holds everything back; the first of its kind loses it with its third batch.
+struct Forgetful {
+    oracle: Arc<DeliveryOracle>,
+    is_first: bool,
+    batches: usize,
+}
+
+#[async_trait]
+impl AsyncScript for Forgetful {
+    async fn run(&mut self, batch: &RecordBatch, checkpointer: &Checkpointer) -> Result<(), ProcessorError> {
+        self.batches += 1;
+        for record in &batch.records {
+            self.oracle.deliver(&batch.shard, record);
+        }
+        match self.batches {
+            1 if self.is_first => Ok(checkpointer.checkpoint().await?),
+            3 if self.is_first => Err(StartOver::new("it is all gone").into()),
+            _ if self.is_first => Ok(()),
+            _ => Ok(checkpointer.checkpoint().await?),
+        }
+    }
+}
+
+/// Whatever the policy says: no record is to blame.
+#[tokio::test(start_paused = true)]
+async fn a_processor_that_cannot_go_on_is_followed_by_one_that_begins_at_the_checkpoint() {
+    let mut fleet = Fleet::new(1);
+    let (oracle, made) = (Arc::clone(&fleet.oracle), Arc::new(AtomicUsize::new(0)));
+    let (count, calls) = (Arc::clone(&made), Arc::new(Mutex::new(Vec::new())));
+    let log = Arc::clone(&calls);
+    let factory = move |_: &ShardKey| Scripted {
+        process: Forgetful {
+            oracle: Arc::clone(&oracle),
+            is_first: count.fetch_add(1, Ordering::Relaxed) == 0,
+            batches: 0,
+        },
+        calls: Arc::clone(&log),
+    };
+    let policy = FailurePolicy {
+        maximum_retry_attempts: Some(0),
+        when_exhausted: WhenExhausted::Skip,
+        ..FailurePolicy::default()
+    };
+    let settings = WorkerSettings {
+        checkpointing: Checkpointing::Manual,
+        failure_policy: policy,
+        ..fleet.settings("a")
+    };
+    fleet.start_with("a", settings, fleet.ports(), factory);
+    let mut last = None;
+    for _ in 1..=3 {
+        last = Some(fleet.put_one());
+        fleet.drain().await;
+    }
+    fleet.until_rows("all is committed", |rows| last.as_ref() == Some(&rows[0].checkpoint)).await;
+    assert_eq!(fleet.assert_good(), 2, "what was taken since the checkpoint comes again");
+    assert_eq!(made.load(Ordering::Relaxed), 2);
+    assert!(!calls.lock().unwrap().contains(&"shutdown_requested".to_owned()), "it would have committed");
+    assert_eq!((fleet.count_events("ShardFailed"), fleet.count_events("RecordsSkipped")), (1, 0));
+    assert_eq!(
+        fleet.count_events("it is all gone"),
+        2,
+        "in the failure of the call and in that of the shard"
+    );
 }
 
 #[tokio::test(start_paused = true)]

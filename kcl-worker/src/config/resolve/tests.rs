@@ -30,10 +30,6 @@ fn settings_that_contradict_each_other_are_named_together() {
             "processor = 'exec'\nexec_command = 'x'\ncheckpoint_interval_ms = 500",
             ["checkpoint_interval_ms is '500'", "has no interval"],
         ),
-        (
-            "processor = 'exec'\nexec_command = 'x'\ncheckpointing = 'automatic'",
-            ["checkpointing is 'automatic'", "use manual"],
-        ),
         ("when_exhausted = 'on-failure-destination'", ["when_exhausted is", "needs on_failure_destination"]),
         (
             "on_failure_destination = 'file:/tmp/x'",

@@ -101,7 +101,8 @@ static KEYS: [Key; 8] = [
         },
         Preset::Value("67108864"),
         "With `processor` exec: how many bytes of records are kept for each shard to give them to a fresh child, of those \
-         that a child has taken and not committed.",
+         that a child has taken and not committed. A shard whose child fails with more is given up, and read again from its \
+         checkpoint.",
     ),
     Key::new(
         "exec_swallowed_exceptions",

@@ -73,6 +73,8 @@ pub(super) enum ChildFailure {
     Ended(Option<ExitStatus>),
     /// It has not said anything for so long.
     Silent(Duration),
+    /// Its guard has ended.
+    Unguarded,
 }
 
 impl Child {
@@ -140,6 +142,11 @@ impl Child {
         }
     }
 
+    /// A message that is there already.
+    pub(super) fn received(&mut self) -> Option<FromChild> {
+        self.messages.try_recv().ok()
+    }
+
     /// The child's next message. Dropping the future loses none.
     pub(super) async fn receive(&mut self) -> Result<FromChild, ChildFailure> {
         let status = select! {
@@ -149,6 +156,7 @@ impl Child {
                 None => return Err(self.failure().await),
             },
             status = self.process.wait() => status.ok(),
+            () = self.group.guard_ended() => return Err(ChildFailure::Unguarded),
         };
         // Something else may hold the pipe open.
         match timeout(LAST_WORDS, self.messages.recv()).await {
@@ -234,6 +242,9 @@ impl fmt::Display for ChildFailure {
             Self::Silent(timeout) => write!(
                 f,
                 "the child did not answer within {timeout:?} and was killed; a longer message_timeout gives it more time"
+            ),
+            Self::Unguarded => f.write_str(
+                "the guard of the child has ended, and was to end the child when the worker is killed; both start anew",
             ),
         }
     }

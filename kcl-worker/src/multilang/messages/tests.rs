@@ -45,7 +45,7 @@ fn lines_have_the_fields_the_order_and_the_nulls_of_the_java_daemon() {
         "{\"action\":\"initialize\",\"shardId\":\"shardId-123\",\"sequenceNumber\":\"TRIM_HORIZON\",\"subSequenceNumber\":0}\n"
     );
     assert_eq!(
-        text(process_records([record("456", 0, "cat", b"meow", 1_476_889_707_000)].iter(), 5)),
+        text(process_records(&[record("456", 0, "cat", b"meow", 1_476_889_707_000)], 5)),
         concat!(
             r#"{"action":"processRecords","records":[{"data":"bWVvdw==","partitionKey":"cat","sequenceNumber":"456","#,
             r#""approximateArrivalTimestamp":1476889707000,"subSequenceNumber":0,"action":"record"}],"millisBehindLatest":5}"#,
@@ -125,7 +125,8 @@ proptest! {
         behind: u64,
     ) {
         let sent = record(&sequence_number, sub_sequence_number, &key, &data, millis);
-        let line = text(process_records([&sent, &sent].into_iter(), behind));
+        let line = text(process_records(&[sent.clone(), sent], behind));
+        prop_assert!(line.is_ascii());
         prop_assert_eq!(line.matches('\n').count(), 1, "one line");
         let json: Value = serde_json::from_str(&line).unwrap();
         prop_assert_eq!(&json["millisBehindLatest"], behind);

@@ -1,0 +1,250 @@
+//! How fast records get through a Python child that only counts them: of `kcl-worker run --processor exec`, and of the Java
+//! `MultiLangDaemon` on the same stream with the same child.
+//!
+//! Needs `KCLPY_PATH`, the source of `amazon_kclpy`, and for the daemon `DAEMON_JARS`, a folder with its jars, and `java`. The
+//! stream and the lease table are in a process of their own. Linux only: processor time is read from `/proc`.
+
+#![expect(clippy::unwrap_used, reason = "a benchmark that cannot run ends as a test does")]
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use integration_tests::wire::{Transport, WireFront};
+use kcl_core::memory::{MemoryKinesis, MemoryKinesisLimits, MemoryKinesisSettings};
+use kcl_core::model::StreamId;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::net::TcpListener;
+use tokio::process::{Child, Command};
+use tokio::time::sleep;
+
+/// So many that the pace of reads from a shard, 2 MB a second, keeps no processor idle.
+const SHARDS: usize = 16;
+
+const RECORDS_PER_SHARD: usize = 50_000;
+
+/// Small, so that what each record costs shows, and not the pace of reads.
+const RECORD_BYTES: usize = 100;
+
+/// Batches from one checkpoint to the next; 0 for none.
+const CHECKPOINTS: [usize; 2] = [0, 2];
+
+const ROUNDS: usize = 3;
+
+/// How often the children's file is looked at.
+const LOOK_INTERVAL: Duration = Duration::from_millis(5);
+
+/// Of `/proc/PID/stat`; the same on every Linux that Rust runs on.
+const TICKS_PER_SEC: f64 = 100.0;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() {
+    let arguments: Vec<String> = env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["serve"] => serve().await,
+        _ => measure().await,
+    }
+}
+
+async fn measure() {
+    let Ok(kclpy) = env::var("KCLPY_PATH") else {
+        println!("KCLPY_PATH is not set; after .ci/multilang the source is below target/tools");
+        return;
+    };
+    let jars = env::var("DAEMON_JARS").ok();
+    println!(
+        "batches per checkpoint | of | records/s | MB/s | CPU-s for a million records: parent, children, service"
+    );
+    for batches_per_checkpoint in CHECKPOINTS {
+        for round in 0..ROUNDS {
+            let run = Run { kclpy: &kclpy, batches_per_checkpoint, round };
+            run.measure("worker", |scene| run.worker(scene)).await;
+            if let Some(jars) = &jars {
+                run.measure("daemon", |scene| run.daemon(scene, jars)).await;
+            }
+        }
+    }
+}
+
+struct Run<'a> {
+    kclpy: &'a str,
+    batches_per_checkpoint: usize,
+    round: usize,
+}
+
+/// Where one parent of children works.
+struct Scene {
+    folder: PathBuf,
+    /// What the children tell.
+    log: PathBuf,
+    kinesis: String,
+    dynamodb: String,
+}
+
+impl Run<'_> {
+    async fn measure(&self, name: &str, start: impl FnOnce(&Scene) -> Command) {
+        let (mut service, kinesis, dynamodb) = self.start_service().await;
+        let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!(
+            "multilang-{}-{name}-{}-{}",
+            std::process::id(),
+            self.batches_per_checkpoint,
+            self.round
+        ));
+        fs::create_dir_all(&folder).unwrap();
+        let scene = Scene { log: folder.join("log"), folder, kinesis, dynamodb };
+        let output = fs::File::create(scene.folder.join("parent.log")).unwrap();
+        let mut command = start(&scene);
+        command
+            .env("AWS_REGION", "us-east-1")
+            .env("AWS_ACCESS_KEY_ID", "test")
+            .env("AWS_SECRET_ACCESS_KEY", "test");
+        command.stdin(Stdio::null()).stdout(output.try_clone().unwrap()).stderr(output);
+        let mut parent = command.kill_on_drop(true).spawn().unwrap();
+        let pids = [parent.id().unwrap(), service.id().unwrap()];
+        scene.until(&mut parent, "first", 1).await;
+        let before = pids.map(cpu_secs);
+        scene.until(&mut parent, "last", SHARDS).await;
+        let after = pids.map(cpu_secs);
+        self.print(name, &scene, [after[0] - before[0], after[1] - before[1]]);
+        parent.kill().await.unwrap();
+        service.kill().await.unwrap();
+    }
+
+    /// A full stream and an empty table: their addresses.
+    async fn start_service(&self) -> (Child, String, String) {
+        let mut command = Command::new(env::current_exe().unwrap());
+        let mut service = command.arg("serve").stdout(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
+        let mut lines = BufReader::new(service.stdout.take().unwrap()).lines();
+        let kinesis = lines.next_line().await.unwrap().unwrap();
+        let dynamodb = lines.next_line().await.unwrap().unwrap();
+        (service, kinesis, dynamodb)
+    }
+
+    /// Without quotes: both parents split it at spaces.
+    fn child(&self, scene: &Scene) -> String {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/multilang/count.py");
+        format!(
+            "env PYTHONPATH={} python3 {} {} {} {}",
+            self.kclpy,
+            script.display(),
+            RECORDS_PER_SHARD,
+            self.batches_per_checkpoint,
+            scene.log.display()
+        )
+    }
+
+    fn worker(&self, scene: &Scene) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_kcl-worker-under-test"));
+        command.args(["run", "--stream", "orders", "--application", "bench", "--processor", "exec"]);
+        command.args(["--exec-command", &self.child(scene)]);
+        command
+            .env("AWS_ENDPOINT_URL_KINESIS", &scene.kinesis)
+            .env("AWS_ENDPOINT_URL_DYNAMODB", &scene.dynamodb);
+        command
+    }
+
+    /// With nothing that would slow it down: no pause between two reads, no metrics.
+    fn daemon(&self, scene: &Scene, jars: &str) -> Command {
+        let properties = scene.folder.join("daemon.properties");
+        let settings = [
+            ("executableName", self.child(scene).as_str()),
+            ("streamName", "orders"),
+            ("applicationName", "bench"),
+            ("AWSCredentialsProvider", "EnvironmentVariableCredentialsProvider"),
+            ("regionName", "us-east-1"),
+            ("kinesisEndpoint", &scene.kinesis),
+            ("dynamoDBEndpoint", &scene.dynamodb),
+            ("initialPositionInStream", "TRIM_HORIZON"),
+            ("retrievalMode", "POLLING"),
+            ("maxRecords", "10000"),
+            ("idleTimeBetweenReadsInMillis", "0"),
+            ("metricsLevel", "NONE"),
+        ]
+        .map(|(name, value)| format!("{name} = {value}\n"));
+        fs::write(&properties, settings.concat()).unwrap();
+        let mut command = Command::new("java");
+        // The service here speaks JSON alone.
+        command.args(["-Daws.cborEnabled=false", "-cp", &format!("{jars}/*")]);
+        command
+            .args(["software.amazon.kinesis.multilang.MultiLangDaemon", "--properties-file"])
+            .arg(properties);
+        command
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "there are not so many records")]
+    fn print(&self, name: &str, scene: &Scene, [parent, service]: [f64; 2]) {
+        let told = scene.told();
+        let at = |word: &'static str| told.iter().filter(move |told| told.word == word);
+        let first = at("first").map(|told| told.at).fold(f64::INFINITY, f64::min);
+        let last = at("last").map(|told| told.at).fold(0.0, f64::max);
+        let children: f64 = at("last").map(|told| told.cpu).sum();
+        let records = (SHARDS * RECORDS_PER_SHARD) as f64;
+        let (rate, millions) = (records / (last - first), records / 1e6);
+        println!(
+            "{:>2} | {name} | {rate:.0} | {:.1} | {:.2}, {:.2}, {:.2}",
+            self.batches_per_checkpoint,
+            rate * RECORD_BYTES as f64 / 1e6,
+            parent / millions,
+            children / millions,
+            service / millions
+        );
+    }
+}
+
+/// One line of a child's.
+struct Told {
+    word: String,
+    at: f64,
+    cpu: f64,
+}
+
+impl Scene {
+    fn told(&self) -> Vec<Told> {
+        let text = fs::read_to_string(&self.log).unwrap_or_default();
+        let lines = text.split_inclusive('\n').filter(|line| line.ends_with('\n'));
+        let told = lines.map(|line| {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            let number = |index: usize| words[index].parse().unwrap();
+            Told { word: words[0].to_owned(), at: number(1), cpu: number(2) }
+        });
+        told.collect()
+    }
+
+    async fn until(&self, parent: &mut Child, word: &str, count: usize) {
+        while self.told().iter().filter(|told| told.word == word).count() < count {
+            let log = self.folder.join("parent.log");
+            assert!(parent.try_wait().unwrap().is_none(), "it has ended; {} says why", log.display());
+            sleep(LOOK_INTERVAL).await;
+        }
+    }
+}
+
+/// Serves a full stream, without limits, and an empty lease table.
+async fn serve() {
+    let settings = MemoryKinesisSettings { limits: MemoryKinesisLimits::none(), ..Default::default() };
+    let (kinesis, stream) = (Arc::new(MemoryKinesis::new(settings)), StreamId::named("orders").unwrap());
+    kinesis.create_stream(&stream, SHARDS).unwrap();
+    let data = Bytes::from(vec![b'.'; RECORD_BYTES]);
+    for shard in kinesis.shards(&stream).unwrap() {
+        for number in 0..RECORDS_PER_SHARD {
+            let (key, start) = (format!("customer-{}", number % 100), Some(shard.hash_key_range.start));
+            kinesis.put_record(&stream, &key, start, data.clone()).unwrap();
+        }
+    }
+    let front = WireFront::start(kinesis, Transport::Plain).await.unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    println!("{}\nhttp://{}", front.url(), listener.local_addr().unwrap());
+    dynoxide::server::serve_on(listener, dynoxide::Database::memory().unwrap()).await;
+}
+
+/// The processor time of a process, without its children's.
+fn cpu_secs(pid: u32) -> f64 {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+    let ticks = |index: usize| fields[index].parse::<f64>().unwrap();
+    (ticks(11) + ticks(12)) / TICKS_PER_SEC
+}
