@@ -106,7 +106,11 @@ impl Cost {
             LeaseCall::List(Consistency::Strong) => self.consistent_scans += 1,
             LeaseCall::Get(_) => self.gets += 1,
             LeaseCall::Update(_, LeaseChange::Checkpoint { .. }) => self.checkpoints += 1,
-            LeaseCall::Create(_) | LeaseCall::Update(..) | LeaseCall::Request(..) | LeaseCall::Delete(_) => {
+            LeaseCall::Create(_)
+            | LeaseCall::Update(..)
+            | LeaseCall::Request(..)
+            | LeaseCall::Pin(..)
+            | LeaseCall::Delete(_) => {
                 self.other_writes += 1;
             }
         }

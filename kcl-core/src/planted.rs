@@ -16,6 +16,8 @@ pub enum PlantedFault {
     UpdatesUnconditional,
     /// L1: a request raises the counter, and so stands in the owner's way.
     RequestsMoveRows,
+    /// L1: a pin raises the counter, and so stands in the owner's way.
+    PinsMoveRows,
     /// L2: a rival's lease is taken as expired after half the failover time.
     ExpiryTooEarly,
     /// L2: a lease whose owner was asked is taken from it at once.
@@ -58,6 +60,10 @@ pub enum PlantedFault {
     RequestsNotAnswered,
     /// A worker that has its share asks for one lease more, so that shares never settle.
     ShareNeverEnough,
+    /// U9: a worker asks for a lease that is pinned to its owner.
+    PinnedLeasesAskedFor,
+    /// A worker does not ask for what is pinned to it.
+    PinsIgnored,
     /// D1: records are given up after their first failure, whatever the policy says.
     GivenUpAtOnce,
     /// D2: nobody says that a shard is blocked.
@@ -79,9 +85,10 @@ pub enum PlantedFault {
 #[cfg(feature = "planted-faults")]
 impl PlantedFault {
     /// All of them.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 34] = [
         Self::UpdatesUnconditional,
         Self::RequestsMoveRows,
+        Self::PinsMoveRows,
         Self::ExpiryTooEarly,
         Self::HandOverNotAwaited,
         Self::DeadlineFromAnswer,
@@ -103,6 +110,8 @@ impl PlantedFault {
         Self::RequestsNotWithdrawn,
         Self::RequestsNotAnswered,
         Self::ShareNeverEnough,
+        Self::PinnedLeasesAskedFor,
+        Self::PinsIgnored,
         Self::GivenUpAtOnce,
         Self::BlockedInSilence,
         Self::SkipOnHandlerError,

@@ -2,6 +2,7 @@
 
 mod admin;
 mod demo_args;
+mod pin_args;
 mod redrive_args;
 mod setting_args;
 mod whole_number;
@@ -19,6 +20,7 @@ pub use admin::{
     ReleaseArgs, RewindArgs, TableCommand, TailArgs,
 };
 pub use demo_args::{DEMO_RECORDS_MAX, DemoArgs};
+pub use pin_args::{PinArgs, UnpinArgs};
 pub use redrive_args::RedriveArgs;
 pub use setting_args::{StreamArgs, TargetArgs};
 

@@ -36,13 +36,15 @@ pub enum Class {
     Failures,
     /// Records are handled in lanes, or checkpoints prepared, and all kinds of things go wrong.
     Lanes,
+    /// An operator pins leases to workers, which come and go, and removes the pins.
+    Pins,
     /// Many workers and shards.
     Big,
 }
 
 impl Class {
     /// The classes that seeds are spread over: all but the one whose runs take by far the longest.
-    pub const USUAL: [Self; 13] = [
+    pub const USUAL: [Self; 14] = [
         Self::Calm,
         Self::Restarts,
         Self::Crashes,
@@ -56,6 +58,7 @@ impl Class {
         Self::FanOut,
         Self::Failures,
         Self::Lanes,
+        Self::Pins,
     ];
 
     /// The numbers of the class.
@@ -74,6 +77,7 @@ impl Class {
             Self::FanOut => profile::FAN_OUT,
             Self::Failures => profile::FAILURES,
             Self::Lanes => profile::LANES,
+            Self::Pins => profile::PINS,
             Self::Big => profile::BIG,
         }
     }

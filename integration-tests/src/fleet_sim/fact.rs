@@ -60,6 +60,8 @@ pub enum What<'a> {
     Refused { process: ProcessNo, shard: ShardNo, row: Option<&'a Lease> },
     /// An operator deleted a row by mistake.
     RowRemoved { shard: ShardNo },
+    /// An operator pinned a lease to a worker, or removed its pin.
+    Pinned { shard: ShardNo, to: Option<&'a WorkerId>, before: &'a Lease, after: &'a Lease },
     /// A process began to process a shard. A handler of records is not told where.
     Began { process: ProcessNo, shard: ShardNo, start: Option<&'a ShardStart> },
     /// A handler of records was called with this one.
@@ -180,6 +182,8 @@ impl fmt::Display for Fact<'_> {
                 write!(f, "{process} {shard} refused, there is no row")
             }
             What::RowRemoved { shard } => write!(f, "row of {shard} removed by hand"),
+            What::Pinned { shard, to: Some(worker), .. } => write!(f, "{shard} pinned to {worker}"),
+            What::Pinned { shard, to: None, .. } => write!(f, "{shard} unpinned"),
             What::Began { process, shard, start: None } => write!(f, "{process} {shard} begins"),
             What::Began { process, shard, start: Some(start) } => {
                 let ShardStart { checkpoint, pending, fencing_token, .. } = start;

@@ -165,6 +165,7 @@ fn shard_of(call: &LeaseCall<'_>) -> Option<ShardNo> {
         LeaseCall::Create(lease)
         | LeaseCall::Update(lease, _)
         | LeaseCall::Request(lease, _)
+        | LeaseCall::Pin(lease, _)
         | LeaseCall::Delete(lease) => Some(ShardNo::of(&lease.shard.shard_id)),
     }
 }

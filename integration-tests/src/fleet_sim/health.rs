@@ -1,5 +1,5 @@
-//! What a fleet without trouble must come to: every open shard is owned, shares differ by at most one, closed shards are
-//! finished, and everything is settled. Only what a record holds up that nobody takes is not, and says so.
+//! What a fleet without trouble must come to: every open shard is owned, what is pinned to a worker is that worker's,
+//! shares differ by at most one but for what is pinned, closed shards are finished, and everything is settled. Only what a record holds up that nobody takes is not, and says so.
 
 use std::collections::BTreeMap;
 
@@ -20,6 +20,7 @@ pub(super) fn complaint(
     if let Some(complaint) = complaint_of_records(accounts, held_up) {
         return Some(complaint);
     }
+    let mut pinned: BTreeMap<&WorkerId, usize> = BTreeMap::new();
     for row in rows.iter().filter(|row| !row.is_finished()) {
         let no = ShardNo::of(&row.shard.shard_id);
         if held_up.waiting.contains(&no) {
@@ -36,6 +37,12 @@ pub(super) fn complaint(
         if row.awaits_taking_up_by(owner) {
             return Some(format!("{owner} has not taken up {}", row.shard));
         }
+        if let Some(worker) = row.pinned_to.as_ref().filter(|worker| counts.contains_key(*worker)) {
+            if owner != worker {
+                return Some(format!("{} is pinned to {worker}, and {owner} has it", row.shard));
+            }
+            *pinned.entry(worker).or_default() += 1;
+        }
         match counts.get_mut(owner) {
             Some(count) => *count += 1,
             None => return Some(format!("{} belongs to {owner}, which is gone", row.shard)),
@@ -47,8 +54,12 @@ pub(super) fn complaint(
             return Some(format!("open shard {} has no row", shard.shard_id));
         }
     }
-    let (least, most) = (counts.values().min()?, counts.values().max()?);
-    (most - least > 1).then(|| format!("the shares are {counts:?}"))
+    let least = counts.values().min()?;
+    // A worker may have more, all of which are pinned to it.
+    let has_too_many =
+        |worker: &WorkerId, count: usize| count > least + 1 && pinned.get(worker) != Some(&count);
+    let is_uneven = counts.iter().any(|(worker, count)| has_too_many(worker, *count));
+    is_uneven.then(|| format!("the shares are {counts:?}, of which are pinned {pinned:?}"))
 }
 
 fn complaint_of_records(accounts: &Accounts, held_up: &HeldUp) -> Option<String> {

@@ -23,6 +23,10 @@ pub(super) enum Operation {
     CutStream,
     /// An operator removes a row of the lease table by mistake.
     RemoveRow,
+    /// An operator pins leases to a worker.
+    Pin,
+    /// An operator removes pins.
+    Unpin,
 }
 
 impl Operation {

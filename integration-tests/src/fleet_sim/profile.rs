@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use super::handling::Handling;
 use super::operation::Operation::{
-    self, Crash, CutStream, CutTable, Freeze, Merge, Put, RemoveRow, Split, Start, Stop, Trim,
+    self, Crash, CutStream, CutTable, Freeze, Merge, Pin, Put, RemoveRow, Split, Start, Stop, Trim, Unpin,
 };
 use super::poison::Poison;
 
@@ -248,6 +248,24 @@ pub(super) const LANES: Profile = Profile {
         ..FAIR
     },
     aggregate_percent: 30,
+    excuses_steals: true,
+    ..CALM
+};
+
+/// An operator pins and unpins, beside all that moves leases anyway.
+pub(super) const PINS: Profile = Profile {
+    operations: &[
+        (Put, 60),
+        (Pin, 16),
+        (Unpin, 8),
+        (Start, 8),
+        (Stop, 5),
+        (Crash, 2),
+        (Split, 3),
+        (Merge, 3),
+    ],
+    weather: Weather { table_permille: 10, ..FAIR },
+    reuses_ids: true,
     excuses_steals: true,
     ..CALM
 };

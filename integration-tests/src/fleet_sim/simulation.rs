@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kcl_core::lease::Lease;
-use kcl_core::model::StreamId;
+use kcl_core::model::{StreamId, WorkerId};
 use kcl_core::{PlantedFault, Result, WorkerSettings};
 
 use super::class::Class;
@@ -42,6 +42,12 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(500);
 
 /// The most records that one operation puts.
 const PUT_MAX: usize = 12;
+
+/// The most leases that one operation pins to a worker, or unpins: twice a fair share of what a run begins with.
+const PIN_MAX: usize = 8;
+
+/// Of so many pins one is to a worker that is not there.
+const ABSENT_SHARE: usize = 8;
 
 /// The part of the failover time after which an owner that cannot write has stopped (L3).
 const DEADLINE_SHARE: f64 = 0.9;
@@ -231,6 +237,8 @@ impl<'a> Simulation<'a> {
             Operation::CutTable => self.with_one(|process| process.cut(Service::Table, until)),
             Operation::CutStream => self.with_one(|process| process.cut(Service::Stream, until)),
             Operation::RemoveRow => self.remove_row()?,
+            Operation::Pin => self.pin()?,
+            Operation::Unpin => self.unpin()?,
             _ => {}
         }
         Ok(())
@@ -243,6 +251,33 @@ impl<'a> Simulation<'a> {
         let mut rows = self.table.rows();
         rows.retain(|row| row.is_finished() || is_open(row));
         self.rng.choice(rows).map_or(Ok(()), |row| self.table.remove_row(&row))
+    }
+
+    /// Without a look at who has them: an operator may want anything.
+    fn pin(&mut self) -> Result<()> {
+        let workers = self.fleet.workers().into_keys();
+        let to = if self.rng.usize(..ABSENT_SHARE) == 0 {
+            WorkerId::new("absent")?
+        } else if let Some(worker) = self.rng.choice(workers.collect::<Vec<_>>()) {
+            worker
+        } else {
+            return Ok(());
+        };
+        let mut rows = self.table.rows();
+        rows.retain(|row| !row.is_finished());
+        self.pin_some(rows, Some(&to))
+    }
+
+    fn unpin(&mut self) -> Result<()> {
+        let mut rows = self.table.rows();
+        rows.retain(|row| row.pinned_to.is_some());
+        self.pin_some(rows, None)
+    }
+
+    fn pin_some(&mut self, mut rows: Vec<Lease>, to: Option<&WorkerId>) -> Result<()> {
+        let count = self.rng.usize(1..=PIN_MAX);
+        self.rng.shuffle(&mut rows);
+        rows.iter().take(count).try_for_each(|row| self.table.pin(row, to).map(drop))
     }
 
     fn with_one(&mut self, act: impl FnOnce(&mut Process)) {

@@ -114,6 +114,10 @@ impl LeaseStore for TablePort {
         self.send(seen, Change::Request(by.cloned())).await
     }
 
+    async fn pin(&self, seen: &Lease, to: Option<&WorkerId>) -> Result<Conditional> {
+        self.call(|table, _| table.pin(seen, to)).await
+    }
+
     async fn delete(&self, seen: &Lease) -> Result<bool> {
         self.call(|table, sent_at| table.delete(&self.link, seen, sent_at)).await
     }

@@ -128,6 +128,20 @@ impl WitnessTable {
         Ok(outcome)
     }
 
+    /// See [`LeaseStore::pin`]. No worker does this, so there is no link that it comes by.
+    pub(super) fn pin(&self, seen: &Lease, to: Option<&WorkerId>) -> Result<Conditional> {
+        let before = self.get(&seen.shard)?;
+        if self.planted == Some(PlantedFault::PinsMoveRows) {
+            at_once(self.store.update(seen, &LeaseChange::Renew))?;
+        }
+        let outcome = at_once(self.store.pin(seen, to))?;
+        if let (Some(before), Conditional::Applied(after)) = (&before, &outcome) {
+            self.remember(&after.shard, Some(after));
+            self.world.tell(What::Pinned { shard: ShardNo::of(&after.shard.shard_id), to, before, after });
+        }
+        Ok(outcome)
+    }
+
     /// See [`LeaseStore::delete`].
     pub(super) fn delete(&self, link: &Link, seen: &Lease, sent_at: Duration) -> Result<bool> {
         let before = self.get(&seen.shard)?;

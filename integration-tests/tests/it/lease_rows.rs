@@ -180,6 +180,18 @@ async fn a_fleet_whose_leader_assigns_all_leases_is_not_joined() {
 }
 
 #[tokio::test]
+async fn a_pin_looks_like_this_and_leaves_no_trace() {
+    let table = Table::new().await;
+    table.put(row([])).await;
+    let seen = table.store.get(&table.shard()).await.unwrap().unwrap();
+    table.store.pin(&seen, Some(&WorkerId::new("me").unwrap())).await.unwrap();
+    assert_eq!(table.item().await, row([("pinnedTo", s("me"))]));
+    let pinned = table.store.get(&table.shard()).await.unwrap().unwrap();
+    table.store.pin(&pinned, None).await.unwrap();
+    assert_eq!(table.item().await, row([]));
+}
+
+#[tokio::test]
 async fn a_request_and_a_hand_over_look_like_this() {
     let table = Table::new().await;
     table.put(row([("handOverOwner", s("java"))])).await;

@@ -11,7 +11,9 @@ use super::error::ErrorContext;
 use super::java_fleet;
 use super::lease_row::{Item, LEASE_KEY, LeaseRows};
 use super::lease_table::LeaseTable;
-use super::lease_update::{Values, permitted, request, request_permitted, unchanged, update};
+use super::lease_update::{
+    Values, permitted, pin, pin_permitted, request, request_permitted, unchanged, update,
+};
 use crate::error::{Error, ErrorKind, Result};
 use crate::lease::{Conditional, Consistency, Lease, LeaseChange, LeaseStore};
 use crate::model::{ShardKey, StreamId, WorkerId};
@@ -170,6 +172,13 @@ impl LeaseStore for DynamoDbLeaseStore {
         let expression = request(by, &mut values).to_owned();
         let condition = request_permitted(seen, &mut values);
         self.write(&seen.shard, expression, condition, values, || seen.with_request(by)).await
+    }
+
+    async fn pin(&self, seen: &Lease, to: Option<&WorkerId>) -> Result<Conditional> {
+        let mut values = Values::new();
+        let expression = pin(to, &mut values).to_owned();
+        let condition = pin_permitted(seen, &mut values);
+        self.write(&seen.shard, expression, condition, values, || seen.with_pin(to)).await
     }
 
     async fn delete(&self, seen: &Lease) -> Result<bool> {

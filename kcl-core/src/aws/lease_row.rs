@@ -27,6 +27,8 @@ const LATEST_SINCE: &str = "latestSince";
 const HAND_OVER_TO: &str = "handOverTo";
 /// Ours: the last owner that answers such a request.
 const HAND_OVER_OWNER: &str = "handOverOwner";
+/// Ours: the worker that is to have the lease, as an operator wishes.
+const PINNED_TO: &str = "pinnedTo";
 const LEASE_COUNTER: &str = "leaseCounter";
 const OWNER_SWITCHES: &str = "ownerSwitchesSinceCheckpoint";
 const CHECKPOINT: &str = "checkpoint";
@@ -95,6 +97,7 @@ impl LeaseRows {
             (CHECKPOINT_OWNER, checkpoint_owner),
             (HAND_OVER_TO, asks.map(|request| &request.by)),
             (HAND_OVER_OWNER, lease.hand_over_owner.as_ref()),
+            (PINNED_TO, lease.pinned_to.as_ref()),
         ];
         for (name, worker) in workers {
             if let Some(worker) = worker {
@@ -140,6 +143,7 @@ impl LeaseRows {
             owner,
             request,
             hand_over_owner: row.worker(HAND_OVER_OWNER)?,
+            pinned_to: row.worker(PINNED_TO)?,
             owner_switches_since_checkpoint: row.required(OWNER_SWITCHES, row.number(OWNER_SWITCHES)?)?,
             checkpoint: row.required(CHECKPOINT, row.checkpoint(CHECKPOINT, SUB_SEQUENCE_NUMBER)?)?,
             pending: row.pending()?,

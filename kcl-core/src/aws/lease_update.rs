@@ -1,6 +1,6 @@
-//! The expressions of every write to a row that exists: one update for each [`LeaseChange`], and those of requests.
+//! The expressions of every write to a row that exists: one update for each [`LeaseChange`], and those of requests and pins.
 //!
-//! All are conditional on counter **and** owner, requests on the owner alone. That is stricter than the Java KCL, which
+//! All are conditional on counter **and** owner, but requests on the owner alone, and pins on neither. That is stricter than the Java KCL, which
 //! asks for the counter alone (`DynamoDBLeaseSerializer.java`), and no Java worker can tell the difference.
 
 use std::collections::HashMap;
@@ -71,6 +71,24 @@ pub(super) fn request(by: Option<&WorkerId>, values: &mut Values) -> &'static st
         Some(by) => {
             values.insert(":by".to_owned(), string(by.as_str()));
             "SET handOverTo = :by"
+        }
+    }
+}
+
+/// The condition of a pin ([`Lease::permits_pin`]), whose values are added to `values`. An update makes a row where there is
+/// none, unless it is told not to.
+pub(super) fn pin_permitted(seen: &Lease, values: &mut Values) -> String {
+    let pinned = is_still("pinnedTo", ":pinned", seen.pinned_to.as_ref(), values);
+    format!("attribute_exists(leaseKey) AND {pinned}")
+}
+
+/// The update that places a pin or removes it, whose values are added to `values`.
+pub(super) fn pin(to: Option<&WorkerId>, values: &mut Values) -> &'static str {
+    match to {
+        None => "REMOVE pinnedTo",
+        Some(to) => {
+            values.insert(":to".to_owned(), string(to.as_str()));
+            "SET pinnedTo = :to"
         }
     }
 }
@@ -288,6 +306,13 @@ mod tests {
                 let expression = request(by.as_ref(), &mut values);
                 let condition = request_permitted(&seen, &mut values);
                 assert_eq!(names(&[expression, &condition]), bound(values), "{by:?}");
+                let pinned = seen.with_pin(by.as_ref());
+                for (seen, to) in [(&seen, by.as_ref()), (&pinned, by.as_ref()), (&pinned, None)] {
+                    let mut values = Values::new();
+                    let expression = pin(to, &mut values);
+                    let condition = pin_permitted(seen, &mut values);
+                    assert_eq!(names(&[expression, &condition]), bound(values), "{to:?}");
+                }
             }
         }
     }

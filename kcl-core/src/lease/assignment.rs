@@ -1,6 +1,8 @@
 //! Which leases this worker should take or ask for next. A pure function of the book: the same book gives the same
 //! answer.
 
+mod pins;
+
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -67,18 +69,23 @@ pub(crate) struct Due {
 /// * While leases are free, workers that would let them wait are left out: Java workers, those that seem to have gone, and
 ///   while leases have expired those that have just come, by whose own clocks nothing has. They get their share later.
 /// * A worker of which the others do not know takes or asks for a single lease, which makes it known.
+/// * What is pinned to a worker is that worker's, as far as it is there and has room: it asks for it beyond its share, and
+///   nobody asks for it. A worker that has more pinned leases than its share keeps those; the others share the rest.
 /// * Free leases that nobody claims are taken beyond the share: other workers may be at their limit, or unable to read
 ///   the shard.
 /// * Never more than `leases_max` in all.
 pub(crate) fn due_leases(situation: &Situation<'_>) -> Due {
     let Situation { book, me, leases_max, now, .. } = *situation;
     let mut fleet = Fleet::of(situation);
+    let held = fleet.count(me);
     fleet.leave_out_the_slow(situation);
+    fleet.honour_pins(situation);
     let mut due = Due { take: fleet.left_over.iter().copied().cloned().collect(), ask: Vec::new() };
     let (mut failed, mut rest, mut from_others) = (Vec::new(), Vec::new(), Vec::new());
     let targets = fleet.targets(leases_max);
     let mut kept = fleet.kept(&targets);
-    for (lease, taker) in fleet.plan(&targets) {
+    let pinned_to_me = fleet.due_by_pin.iter().map(|lease| (*lease, Some(me)));
+    for (lease, taker) in pinned_to_me.chain(fleet.plan(&targets, leases_max)) {
         let stance = (situation.stance)(lease);
         let owner = book.live_owner(&lease.shard, now);
         match (owner, stance) {
@@ -98,11 +105,12 @@ pub(crate) fn due_leases(situation: &Situation<'_>) -> Due {
         from_others.into_iter().partition(|(_, lease)| lease.answers_requests());
     due.take.extend(takes.into_iter().map(|(_, lease)| lease.shard.clone()));
     due.ask = by_turns(asks);
-    let mine = fleet.count(me) + due.take.len() - fleet.left_over.len() + due.ask.len() + failed.len();
+    let mine = held + due.take.len() - fleet.left_over.len() + due.ask.len() + failed.len();
     let is_unclaimed = |lease: &&Lease| book.free_for(&lease.shard, now) >= situation.unclaimed_after;
     let unclaimed = rest.into_iter().filter(is_unclaimed).take(leases_max.saturating_sub(mine));
     if !situation.is_introduced && fleet.left_over.is_empty() {
-        return due.introduction(failed, me, fleet.count(me));
+        let is_pinned = |shard: &ShardKey| book.get(shard).is_some_and(|lease| lease.is_pinned_to(me));
+        return due.introduction(failed, me, held, is_pinned);
     }
     due.take.extend(failed);
     due.take.extend(unclaimed.map(|lease| lease.shard.clone()));
@@ -132,17 +140,30 @@ fn by_turns(asks: Vec<(&WorkerId, &Lease)>) -> Vec<ShardKey> {
 }
 
 impl Due {
-    /// One lease, unless one is on its way already; one that failed here before only if there is no other. Which, differs from
-    /// worker to worker, so that those who come together rarely want the same.
-    fn introduction(self, failed: Vec<ShardKey>, me: &WorkerId, held: usize) -> Self {
-        let first = |shards: Vec<ShardKey>| {
-            shards.into_iter().min_by_key(|shard| preference(me, shard)).into_iter().collect()
-        };
-        match self {
-            _ if held > 0 => Self::default(),
-            Self { take, .. } if !take.is_empty() => Self { take: first(take), ask: Vec::new() },
-            Self { ask, .. } if !ask.is_empty() => Self { take: Vec::new(), ask: first(ask) },
-            _ => Self { take: first(failed), ask: Vec::new() },
+    /// One lease, unless one is on its way already: one that is pinned to this worker, or else one that it may take; one that
+    /// failed here before only if there is no other. Which, differs from worker to worker, so that those who come together
+    /// rarely want the same.
+    fn introduction(
+        self,
+        failed: Vec<ShardKey>,
+        me: &WorkerId,
+        held: usize,
+        is_pinned: impl Fn(&ShardKey) -> bool,
+    ) -> Self {
+        if held > 0 {
+            return Self::default();
+        }
+        let takes = self.take.into_iter().map(|shard| (false, shard));
+        let wanted = takes.chain(self.ask.into_iter().map(|shard| (true, shard)));
+        let rank =
+            |(is_asked, shard): &(bool, ShardKey)| (!is_pinned(shard), *is_asked, preference(me, shard));
+        match wanted.min_by_key(rank) {
+            Some((true, shard)) => Self { take: Vec::new(), ask: vec![shard] },
+            Some((false, shard)) => Self { take: vec![shard], ask: Vec::new() },
+            None => {
+                let first = failed.into_iter().min_by_key(|shard| preference(me, shard));
+                Self { take: first.into_iter().collect(), ask: Vec::new() }
+            }
         }
     }
 }
@@ -155,6 +176,12 @@ struct Fleet<'a> {
     movable: BTreeMap<&'a WorkerId, Vec<&'a Lease>>,
     /// What nobody has.
     free: Vec<&'a Lease>,
+    /// How many of the leases of each are pinned to it: these do not move.
+    pinned: BTreeMap<&'a WorkerId, usize>,
+    /// How many each still has of those that are pinned to others, and count as theirs.
+    to_hand_over: BTreeMap<&'a WorkerId, usize>,
+    /// What is pinned to this worker, and it has not.
+    due_by_pin: Vec<&'a Lease>,
     /// What is this worker's without its knowing.
     left_over: Vec<&'a ShardKey>,
     /// The workers that answer requests, or make them: those that take what is free at the next scan.
@@ -170,6 +197,9 @@ impl<'a> Fleet<'a> {
             counts: BTreeMap::from([(me, 0)]),
             movable: BTreeMap::new(),
             free: Vec::new(),
+            pinned: BTreeMap::new(),
+            to_hand_over: BTreeMap::new(),
+            due_by_pin: Vec::new(),
             left_over: Vec::new(),
             ours: BTreeSet::from([me]),
             leases: 0,
@@ -201,14 +231,17 @@ impl<'a> Fleet<'a> {
             };
             fleet.leases += 1;
             let asker = situation.pending_asker(lease).filter(|asker| *asker != owner);
-            if !leaving.contains(asker.unwrap_or(owner)) {
-                *fleet.counts.entry(asker.unwrap_or(owner)).or_default() += 1;
+            let holder = asker.unwrap_or(owner);
+            let is_in_place = lease.is_pinned_to(holder);
+            if !leaving.contains(holder) {
+                *fleet.counts.entry(holder).or_default() += 1;
+                *fleet.pinned.entry(holder).or_default() += usize::from(is_in_place);
             }
             if !leaving.contains(owner) {
                 // An owner that has been asked for all it has is still there to share.
                 fleet.counts.entry(owner).or_default();
                 // From the rows alone, so that all workers find the same.
-                let may_move = !lease.is_handed_over() && !lease.is_moved_by_java();
+                let may_move = !lease.is_handed_over() && !lease.is_moved_by_java() && !is_in_place;
                 if asker.is_none() && may_move && book.live_owner(&lease.shard, now) == Some(owner) {
                     fleet.movable.entry(owner).or_default().push(lease);
                 }
@@ -225,18 +258,16 @@ impl<'a> Fleet<'a> {
             return;
         }
         let have_expired = self.free.iter().any(|lease| lease.owner.is_some());
-        let (ours, silent) = (std::mem::take(&mut self.ours), book.silent_owners());
-        self.leave_out(|worker| {
+        let silent = book.silent_owners();
+        let Self { counts, movable, ours, leases, .. } = self;
+        let is_left_out = |worker: &WorkerId| {
             let is_new = have_expired && !book.is_veteran(worker, now);
             worker != me && (!ours.contains(worker) || silent.contains(worker) || is_new)
-        });
-    }
-
-    fn leave_out(&mut self, is_left_out: impl Fn(&WorkerId) -> bool) {
-        let left_out = self.counts.iter().filter(|(worker, _)| is_left_out(worker));
-        self.leases -= left_out.map(|(_, count)| count).sum::<usize>();
-        self.counts.retain(|worker, _| !is_left_out(worker));
-        self.movable.retain(|worker, _| !is_left_out(worker));
+        };
+        let left_out = counts.iter().filter(|(worker, _)| is_left_out(worker));
+        *leases -= left_out.map(|(_, count)| count).sum::<usize>();
+        counts.retain(|worker, _| !is_left_out(worker));
+        movable.retain(|worker, _| !is_left_out(worker));
     }
 
     fn count(&self, worker: &WorkerId) -> usize {
@@ -245,15 +276,17 @@ impl<'a> Fleet<'a> {
 
     /// What each worker should have.
     fn targets(&self, leases_max: usize) -> BTreeMap<&'a WorkerId, usize> {
-        let (share, remainder) = (self.leases / self.counts.len(), self.leases % self.counts.len());
-        let mut workers: Vec<(&WorkerId, usize)> =
-            self.counts.iter().map(|(worker, count)| (*worker, *count)).collect();
+        let (mut targets, leases) = self.beyond_a_share();
+        let sharing = self.counts.iter().filter(|(worker, _)| !targets.contains_key(*worker));
+        let mut workers: Vec<(&WorkerId, usize)> = sharing.map(|(worker, count)| (*worker, *count)).collect();
+        let (share, remainder) = (leases / workers.len(), leases % workers.len());
         // Those who have most, and among them those from whom nothing can be moved; the sort is stable, so the rest goes
         // by name.
         let movable = |worker: &WorkerId| self.movable.get(worker).map_or(0, Vec::len);
         workers.sort_by_key(|(worker, count)| (Reverse(*count), movable(worker)));
         let target = |rank: usize| (share + usize::from(rank < remainder)).min(leases_max);
-        workers.iter().enumerate().map(|(rank, (worker, _))| (*worker, target(rank))).collect()
+        targets.extend(workers.iter().enumerate().map(|(rank, (worker, _))| (*worker, target(rank))));
+        targets
     }
 
     /// Every free lease, and every lease that somebody has too many of, with the worker that should have it; without one
@@ -261,10 +294,14 @@ impl<'a> Fleet<'a> {
     ///
     /// Takers and leases go by name, and each taker has a stretch of the leases. What one has taken shortens list and
     /// stretch alike, so the others' stretches stay the same.
-    fn plan(&self, targets: &BTreeMap<&WorkerId, usize>) -> Vec<(&'a Lease, Option<&'a WorkerId>)> {
+    fn plan(
+        &self,
+        targets: &BTreeMap<&WorkerId, usize>,
+        leases_max: usize,
+    ) -> Vec<(&'a Lease, Option<&'a WorkerId>)> {
         let lacks = |worker: &'a WorkerId| {
             let lacking = targets[worker].saturating_sub(self.count(worker));
-            std::iter::repeat_n(worker, lacking)
+            std::iter::repeat_n(worker, lacking.min(self.room(worker, leases_max)))
         };
         let mut takers = self.counts.keys().copied().flat_map(lacks);
         let surplus = self.movable.keys().flat_map(|worker| self.kept_and_surplus(worker, targets).1);

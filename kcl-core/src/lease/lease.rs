@@ -14,6 +14,8 @@ pub struct Lease {
     /// The last owner that answers requests. If it is the owner, the lease is asked for, not stolen; of a free lease it
     /// says who gave it back. A Java worker leaves it as it was.
     pub hand_over_owner: Option<WorkerId>,
+    /// The worker that is to have the lease while it is there and may hold more, as an operator wishes.
+    pub pinned_to: Option<WorkerId>,
     /// How often the owner changed since the last checkpoint: a shard that many workers fail on shows here.
     pub owner_switches_since_checkpoint: u64,
     /// How far the shard is processed.
@@ -40,6 +42,7 @@ impl Lease {
             owner: None,
             request: None,
             hand_over_owner: None,
+            pinned_to: None,
             owner_switches_since_checkpoint: 0,
             checkpoint,
             pending: None,
@@ -53,6 +56,11 @@ impl Lease {
     /// True if the shard is closed and processed to its end: nobody needs to own it.
     pub fn is_finished(&self) -> bool {
         self.checkpoint == Checkpoint::ShardEnd
+    }
+
+    /// True if it is pinned to `worker`.
+    pub fn is_pinned_to(&self, worker: &WorkerId) -> bool {
+        self.pinned_to.as_ref() == Some(worker)
     }
 
     /// True if `worker` owns it.
@@ -113,6 +121,12 @@ impl Lease {
             && !self.is_moved_by_java()
     }
 
+    /// True if an operator may place or remove a pin, decided on when the row was `seen`. Pure: the condition of every store's
+    /// [`pin`](crate::lease::LeaseStore::pin).
+    pub fn permits_pin(&self, seen: &Self) -> bool {
+        self.pinned_to == seen.pinned_to
+    }
+
     /// What the attributes `leaseOwner` and `checkpointOwner` hold.
     pub fn stored_owners(&self) -> (Option<&WorkerId>, Option<&WorkerId>) {
         match &self.request {
@@ -127,6 +141,11 @@ impl Lease {
     pub fn with_request(&self, by: Option<&WorkerId>) -> Self {
         let request = by.map(|by| HandOverRequest { by: by.clone(), form: RequestForm::Attribute });
         Self { request, ..self.clone() }
+    }
+
+    /// The row with this pin, or without one. The counter stays: a pin must not stand in the way of the owner.
+    pub fn with_pin(&self, to: Option<&WorkerId>) -> Self {
+        Self { pinned_to: to.cloned(), ..self.clone() }
     }
 
     /// The row that `change` makes of this one. Pure: every store and every test computes the result here.

@@ -34,6 +34,8 @@ struct Entry {
     moved_at: MonotonicTime,
     /// When the request that the row holds was first seen.
     requested_at: MonotonicTime,
+    /// When the pin was first seen, or last seen to be lost by its worker.
+    pinned_at: MonotonicTime,
     /// Since when scans show the row with a lower counter.
     contradicted_since: Option<MonotonicTime>,
 }
@@ -96,7 +98,7 @@ impl LeaseBook {
                 self.known_since.insert(worker.clone(), now);
             }
         }
-        let (mut moved_at, mut requested_at) = (now, now);
+        let (mut moved_at, mut requested_at, mut pinned_at) = (now, now, now);
         if let Some(known) = known {
             if known.lease.matches(&lease) && !is_another {
                 moved_at = known.moved_at;
@@ -104,9 +106,12 @@ impl LeaseBook {
             if known.lease.request == lease.request {
                 requested_at = known.requested_at;
             }
+            if known.lease.pinned_to == lease.pinned_to && !is_lost_by_pinned(&known.lease, &lease) {
+                pinned_at = known.pinned_at;
+            }
         }
-        self.entries
-            .insert(lease.shard.clone(), Entry { lease, moved_at, requested_at, contradicted_since: None });
+        let entry = Entry { lease, moved_at, requested_at, pinned_at, contradicted_since: None };
+        self.entries.insert(entry.lease.shard.clone(), entry);
     }
 
     /// The row of a shard, as last seen.
@@ -161,12 +166,32 @@ impl LeaseBook {
         entry.map_or(Duration::ZERO, |entry| now.saturating_since(entry.requested_at))
     }
 
+    /// For how long a worker has been seen to own a lease or to ask for one; `None` if it is not.
+    pub(crate) fn known_for(&self, worker: &WorkerId, now: MonotonicTime) -> Option<Duration> {
+        self.known_since.get(worker).map(|since| now.saturating_since(*since))
+    }
+
+    /// How long ago the pin of a lease was first seen, or its worker lost the lease without giving it back; zero if there is no
+    /// row.
+    pub(crate) fn pinned_for(&self, shard: &ShardKey, now: MonotonicTime) -> Duration {
+        self.entries.get(shard).map_or(Duration::ZERO, |entry| now.saturating_since(entry.pinned_at))
+    }
+
     /// The owner of a lease that has not expired; `None` if the lease is anybody's to take.
     pub(crate) fn live_owner(&self, shard: &ShardKey, now: MonotonicTime) -> Option<&WorkerId> {
         let entry = self.entries.get(shard)?;
         let alive = now.saturating_since(entry.moved_at) <= self.failover_time;
         entry.lease.owner.as_ref().filter(|_| alive)
     }
+}
+
+/// True if the worker to which a lease is pinned had it, and it was taken from it.
+fn is_lost_by_pinned(before: &Lease, after: &Lease) -> bool {
+    let is_given_back = after.owner.is_none() && after.hand_over_owner == before.owner;
+    before.owner.is_some()
+        && before.owner == before.pinned_to
+        && after.owner != before.owner
+        && !is_given_back
 }
 
 /// Who owns a lease, or asks for it.
@@ -282,6 +307,27 @@ mod tests {
         book.observe_scan(vec![row.after(&LeaseChange::Release)], at(111));
         book.observe_scan(vec![row.after(&LeaseChange::Release).after(&LeaseChange::Renew)], at(112));
         assert!(!book.is_veteran(&rival, at(130)), "it has gone");
+    }
+
+    #[test]
+    fn a_pin_is_as_old_as_its_worker_s_last_chance_to_have_the_lease() {
+        let mut book = LeaseBook::new(FAILOVER_TIME);
+        let (row, rival) = (owned(), WorkerId::new("rival").unwrap());
+        let pinned = row.with_pin(Some(&rival));
+        book.observe_scan(vec![row.clone()], at(100));
+        book.observe_scan(vec![pinned.clone()], at(105));
+        book.observe_scan(vec![pinned.after(&LeaseChange::Renew)], at(106));
+        assert_eq!(book.pinned_for(&row.shard, at(110)), Duration::from_secs(5));
+        let thief = LeaseChange::Take { by: WorkerId::new("thief").unwrap() };
+        let taken = pinned.after(&LeaseChange::Renew).after(&thief);
+        book.observe_scan(vec![taken.clone()], at(112));
+        assert_eq!(book.pinned_for(&row.shard, at(113)), Duration::from_secs(1));
+        let back = taken.after(&LeaseChange::Take { by: rival });
+        let given_back = back.after(&LeaseChange::Release);
+        for row in [back, given_back.clone(), given_back.after(&thief)] {
+            book.observe_scan(vec![row], at(114));
+        }
+        assert_eq!(book.pinned_for(&row.shard, at(115)), Duration::from_secs(3), "it did not want it");
     }
 
     #[test]

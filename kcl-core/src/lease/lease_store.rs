@@ -56,6 +56,14 @@ pub trait LeaseStore: fmt::Debug + Send + Sync + 'static {
     /// of the owner.
     async fn request(&self, seen: &Lease, by: Option<&WorkerId>) -> Result<Conditional>;
 
+    /// Pins a lease to a worker, or removes its pin (`None`), if the pin still is that of `seen`
+    /// ([`Lease::permits_pin`]).
+    ///
+    /// # To ensure correctness
+    /// Heeds neither the counter nor the owner, and changes nothing else of the row, so that no pin stands in the way of
+    /// anybody. Makes no row where there is none.
+    async fn pin(&self, seen: &Lease, to: Option<&WorkerId>) -> Result<Conditional>;
+
     /// Deletes a row, if its counter and its owner still are those of `seen`. True if the row is gone, also if it
     /// was gone before.
     async fn delete(&self, seen: &Lease) -> Result<bool>;

@@ -14,6 +14,7 @@
 //! | `parents`, `children` | `parentShardId`, `childShardIds` | its family; the children once it has ended |
 //! | `request` | `handOverTo` | ours: a worker that asks the owner for the lease |
 //! | `hand_over_owner` | `handOverOwner` | ours: the last owner that answers requests |
+//! | `pinned_to` | `pinnedTo` | ours: the worker that is to have the lease, as an operator wishes |
 //! | `latest_since` | `latestSince` | ours: when a row at `LATEST` was made |
 //!
 //! Java workers ignore what is ours, and leave it as it is.
@@ -50,6 +51,9 @@
 //!     position, remove it, as in the Java KCL (`ShardRecordProcessorCheckpointer.prepareCheckpoint`).
 //! 11. **Rewind**, if unchanged: position := wherever an operator wants it, nothing pending, no owner, no request, counter + 1. Only
 //!     by an operator's command, which asked the owner for the lease before, or found the row free.
+//! 12. **Pin**, if the pin is that last seen: `pinned_to` := a worker, or nobody. Only by an operator's command. Neither counter nor
+//!     owner is asked for, and neither changes: a pin stands in nobody's way. It says whose the lease is in the plan that every
+//!     worker makes, and moves nothing by itself: that worker makes a write 8 or 2 like any other. All other writes leave it.
 //!
 //! The worker that asked reads the row, finds itself the owner, and **takes it up** by a write 2 before it starts: the
 //! counter of that write is its fencing token, and its deadline (L3) counts from there. A worker that finds itself the
@@ -59,8 +63,9 @@
 //! # Invariants
 //!
 //! * **L1** A row changes only by a conditional write on the counter and owner that the writer saw; so of several
-//!   writers exactly one succeeds, and an owner that was replaced can commit nothing more. Requests are the exception,
-//!   and change nothing else.
+//!   writers exactly one succeeds, and an owner that was replaced can commit nothing more. Requests and pins are the
+//!   exceptions: each changes its own attribute and nothing else. A request is conditional on the owner and itself, a pin on
+//!   itself alone.
 //! * **L2** A rival's lease is expired only if its row has not moved for F by the observer's own monotonic clock, counted
 //!   from the end of the scan that last saw it move.
 //! * **L3** An owner stops believing in its lease nine tenths of F after the start of its last successful write. With L2
@@ -68,7 +73,7 @@
 //!   differ by less than five per cent each way.
 //! * **L4** All writes of one owner to one row are made one after another, by `HeldLease`.
 //! * **L5** A write whose answer was lost is recognised when the next one meets it, so no worker loses a lease to
-//!   itself: the whole row is compared, but for the request. A take is made again on top of itself, so that its
+//!   itself: the whole row is compared, but for the request and the pin. A take is made again on top of itself, so that its
 //!   deadline and its fencing token are new. A row that keeps moving under the worker's own name without
 //!   such a write is another process of the same name.
 //! * **L6** A checkpoint in a row never moves back but by a rewind, which no worker makes; and what is pending is above it when it is written.

@@ -40,7 +40,7 @@ impl Obstacle {
         let is_next = doubt.is_some() && found.counter == base.counter + 1;
         // A take that was applied is made again: it may have been applied long ago, and the lease been lost since.
         let may_be_done = !matches!(change, LeaseChange::Take { .. });
-        if is_next && may_be_done && without_request(&found) == without_request(&base.after(change)) {
+        if is_next && may_be_done && without_wishes(&found) == without_wishes(&base.after(change)) {
             return Self::OwnChange(Box::new(found));
         }
         // Nobody else writes this, as long as worker ids are unique.
@@ -68,7 +68,7 @@ impl Obstacle {
     }
 }
 
-/// A request may come and go at any time, whatever its owner writes.
-fn without_request(row: &Lease) -> Lease {
-    Lease { request: None, ..row.clone() }
+/// A request and a pin may come and go at any time, whatever the owner writes.
+fn without_wishes(row: &Lease) -> Lease {
+    Lease { request: None, pinned_to: None, ..row.clone() }
 }

@@ -87,6 +87,17 @@ impl LeaseStore for MemoryLeaseStore {
         })
     }
 
+    async fn pin(&self, seen: &Lease, to: Option<&WorkerId>) -> Result<Conditional> {
+        check_key(&seen.shard)?;
+        self.with_table(|table| match table.get_mut(&seen.shard) {
+            Some(row) if row.permits_pin(seen) => {
+                *row = row.with_pin(to);
+                Ok(Conditional::Applied(row.clone()))
+            }
+            other => Ok(Conditional::Lost(other.cloned())),
+        })
+    }
+
     async fn delete(&self, seen: &Lease) -> Result<bool> {
         check_key(&seen.shard)?;
         self.with_table(|table| {

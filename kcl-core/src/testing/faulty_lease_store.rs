@@ -23,6 +23,8 @@ pub enum LeaseCall<'a> {
     Update(&'a Lease, &'a LeaseChange),
     /// [`LeaseStore::request`].
     Request(&'a Lease, Option<&'a WorkerId>),
+    /// [`LeaseStore::pin`].
+    Pin(&'a Lease, Option<&'a WorkerId>),
     /// [`LeaseStore::delete`].
     Delete(&'a Lease),
 }
@@ -71,6 +73,10 @@ impl LeaseStore for FaultyLeaseStore {
 
     async fn request(&self, seen: &Lease, by: Option<&WorkerId>) -> Result<Conditional> {
         self.pass(LeaseCall::Request(seen, by), self.inner.request(seen, by)).await
+    }
+
+    async fn pin(&self, seen: &Lease, to: Option<&WorkerId>) -> Result<Conditional> {
+        self.pass(LeaseCall::Pin(seen, to), self.inner.pin(seen, to)).await
     }
 
     async fn delete(&self, seen: &Lease) -> Result<bool> {

@@ -239,7 +239,22 @@ impl Coordinator {
                 others.filter(|lease| lease.answers_requests()).take(1).map(|lease| lease.shard.clone()),
             );
         }
+        self.plant_pin_faults(&mut due);
         due
+    }
+
+    /// Mistakes with pins, where they are planted.
+    fn plant_pin_faults(&self, due: &mut Due) {
+        let Context { settings, .. } = &self.context;
+        if settings.plants(PlantedFault::PinsIgnored) {
+            let is_mine = |lease: &Lease| lease.is_pinned_to(&settings.worker_id);
+            due.ask.retain(|shard| self.book.get(shard).is_some_and(|lease| !is_mine(lease)));
+        }
+        if settings.plants(PlantedFault::PinnedLeasesAskedFor) {
+            let others = self.book.leases().filter(|lease| self.stance(lease) == Stance::Open);
+            let in_place = others.filter(|lease| lease.answers_requests() && lease.pinned_to == lease.owner);
+            due.ask.extend(in_place.take(1).map(|lease| lease.shard.clone()));
+        }
     }
 
     fn take(&mut self, lease: Lease) {

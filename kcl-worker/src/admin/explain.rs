@@ -8,6 +8,7 @@ use tokio::time::{Instant, sleep};
 
 use super::diagnosis::{Backlog, Diagnosis, Findings, Reason};
 use super::list::json_of;
+use super::pin_state::PinState;
 use super::print;
 use super::target::Target;
 use crate::Failure;
@@ -51,7 +52,15 @@ pub(super) async fn explain(target: &Target, args: &ExplainArgs) -> Result<(), F
         return print(&format!("{:#}\n", json_of_diagnosis(&diagnosis, &findings)));
     }
     let advice = diagnosis.advice().map(|advice| format!("{advice}\n")).unwrap_or_default();
-    print(&format!("{}\n{advice}", Reason(&diagnosis, &findings)))
+    let pin = findings.pin().map(|pin| format!("{pin}\n")).unwrap_or_default();
+    print(&format!("{}\n{advice}{pin}", Reason(&diagnosis, &findings)))
+}
+
+impl Findings<'_> {
+    /// How the pin of the shard stands, if it has one.
+    fn pin(&self) -> Option<PinState> {
+        PinState::of(self.after.as_ref()?, self.rows)
+    }
 }
 
 fn json_of_diagnosis(diagnosis: &Diagnosis, findings: &Findings<'_>) -> Value {
@@ -60,6 +69,7 @@ fn json_of_diagnosis(diagnosis: &Diagnosis, findings: &Findings<'_>) -> Value {
         "diagnosis": diagnosis.name(),
         "reason": Reason(diagnosis, findings).to_string(),
         "advice": diagnosis.advice(),
+        "pin": findings.pin().map(|pin| pin.to_string()),
         "isListed": findings.is_listed,
         "row": findings.after.as_ref().map(json_of),
     })

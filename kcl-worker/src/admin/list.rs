@@ -4,6 +4,7 @@ use kcl_core::lease::Lease;
 use kcl_core::model::ShardId;
 use serde_json::{Value, json};
 
+use super::pin_state::{PinState, json_of_pin};
 use super::print;
 use super::target::Target;
 use crate::Failure;
@@ -21,7 +22,7 @@ pub(super) async fn list(target: &Target, args: &ListArgs) -> Result<(), Failure
 
 /// A row as a program reads it.
 pub(super) fn json_of(row: &Lease) -> Value {
-    json!({
+    let mut json = json!({
         "shardId": row.shard.shard_id.as_str(),
         "owner": row.owner.as_ref().map(ToString::to_string),
         "checkpoint": row.checkpoint.to_string(),
@@ -31,7 +32,11 @@ pub(super) fn json_of(row: &Lease) -> Value {
         "requestedBy": row.requested_by().map(ToString::to_string),
         "parents": names(&row.parents),
         "children": names(&row.children),
-    })
+    });
+    for (name, value) in json_of_pin(row) {
+        json[name] = value;
+    }
+    json
 }
 
 fn names(shards: &[ShardId]) -> Vec<&str> {
@@ -60,7 +65,9 @@ fn table_of(rows: &[Lease]) -> String {
 fn cells(row: &Lease, rows: &[Lease]) -> [String; 5] {
     let owner = row.owner.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string);
     let shard = row.shard.shard_id.to_string();
-    [shard, owner, row.counter.to_string(), row.checkpoint.to_string(), state(row, rows)]
+    let remark = PinState::of(row, rows).map(|pin| format!(", {}", pin.remark())).unwrap_or_default();
+    let state = format!("{}{remark}", state(row, rows));
+    [shard, owner, row.counter.to_string(), row.checkpoint.to_string(), state]
 }
 
 fn state(row: &Lease, rows: &[Lease]) -> String {
@@ -104,14 +111,19 @@ mod tests {
         let taken = row("s-1", &[]).after(&LeaseChange::Take { by: WorkerId::new("ada").unwrap() });
         let asked = row("s-4", &[]).after(&LeaseChange::Take { by: WorkerId::new("ada").unwrap() });
         let asked = asked.with_request(Some(&WorkerId::new("bob").unwrap()));
-        let rows = [row("s-0", &[]), taken, row("s-2", &["s-1"]), asked];
+        let bob = WorkerId::new("bob").unwrap();
+        let pinned = row("s-5", &[]).after(&LeaseChange::Take { by: bob.clone() }).with_pin(Some(&bob));
+        let absent = row("s-6", &[]).with_pin(Some(&WorkerId::new("cyd").unwrap()));
+        let rows = [row("s-0", &[]), taken.with_pin(Some(&bob)), row("s-2", &["s-1"]), asked, pinned, absent];
         let expected = "\
 SHARD  OWNER  COUNTER  CHECKPOINT    STATE
 s-0    -      0        TRIM_HORIZON  free
-s-1    ada    1        TRIM_HORIZON  owned
+s-1    ada    1        TRIM_HORIZON  owned, pinned to bob
 s-2    -      0        TRIM_HORIZON  waits for s-1
 s-4    ada    1        TRIM_HORIZON  asked for by bob
-4 rows: 2 owned, 0 finished
+s-5    bob    1        TRIM_HORIZON  owned, as pinned
+s-6    -      0        TRIM_HORIZON  free, pinned to cyd, which is not seen
+6 rows: 3 owned, 0 finished
 ";
         assert_eq!(table_of(&rows), expected);
     }
@@ -122,5 +134,9 @@ s-4    ada    1        TRIM_HORIZON  asked for by bob
         assert_eq!(json["owner"], Value::Null);
         assert_eq!(json["parents"], json!(["s-1"]));
         assert_eq!(json["checkpoint"], "TRIM_HORIZON");
+        assert_eq!((&json["pinnedTo"], &json["isPinHonoured"]), (&Value::Null, &Value::Null));
+        let ada = WorkerId::new("ada").unwrap();
+        let json = json_of(&row("s-2", &["s-1"]).with_pin(Some(&ada)));
+        assert_eq!((&json["pinnedTo"], &json["isPinHonoured"]), (&json!("ada"), &json!(false)));
     }
 }

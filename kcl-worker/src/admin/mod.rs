@@ -9,6 +9,8 @@ mod explain;
 mod hand_over;
 mod list;
 mod locate;
+mod pin;
+mod pin_state;
 mod put;
 mod release;
 mod rewind;
@@ -31,6 +33,8 @@ pub(crate) async fn leases(command: &LeasesCommand) -> Result<(), Failure> {
         LeasesCommand::List(args) => list::list(&Target::new(&args.target).await?, args).await,
         LeasesCommand::Explain(args) => explain::explain(&Target::new(&args.target).await?, args).await,
         LeasesCommand::Release(args) => release::release(&Target::new(&args.target).await?, args).await,
+        LeasesCommand::Pin(args) => pin::pin(&Target::new(&args.target).await?, args).await,
+        LeasesCommand::Unpin(args) => pin::unpin(&Target::new(&args.target).await?, args).await,
     }
 }
 

@@ -1,5 +1,7 @@
 //! Commands beside running workers, in memory and in virtual time: what the workers deliver, and what the table holds.
 
+mod pins;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

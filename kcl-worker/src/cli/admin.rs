@@ -3,6 +3,7 @@ use kcl_core::model::InitialPosition;
 
 use super::setting_args::{StreamArgs, TargetArgs};
 use super::whole_number::whole_number;
+use super::{PinArgs, UnpinArgs};
 use crate::config::forms::initial_position;
 
 /// Within half a failover time of the default every healthy owner writes at least once; this is more than twice that.
@@ -28,6 +29,15 @@ pub enum LeasesCommand {
     /// The owner finishes its batch, commits and lets go: nothing is delivered twice. Without `--apply` it only shows
     /// what it would do.
     Release(ReleaseArgs),
+    /// Pin a shard to a worker, which asks for it and keeps it as long as it is there.
+    ///
+    /// The owner hands it over: nothing is delivered twice. While that worker is not there, or cannot have it, the shard is
+    /// everybody's. Without `--apply` it only shows what it would do.
+    Pin(PinArgs),
+    /// Remove the pin of a shard, which stays where it is until the fleet balances it.
+    ///
+    /// Without `--apply` it only shows what it would do.
+    Unpin(UnpinArgs),
 }
 
 /// What to list, and how.

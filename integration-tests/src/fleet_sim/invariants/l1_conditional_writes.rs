@@ -1,5 +1,5 @@
 //! L1: a row changes only by a conditional write on the counter and owner that the writer saw, and an owner that was
-//! replaced commits nothing more. Requests change nothing else of the row.
+//! replaced commits nothing more. Requests and pins change nothing else of the row.
 
 use kcl_core::lease::{Lease, LeaseChange};
 use kcl_core::model::WorkerId;
@@ -12,7 +12,13 @@ pub(super) struct ConditionalWrites;
 
 impl Invariant for ConditionalWrites {
     fn observe(&mut self, fact: &Fact<'_>) -> Result<(), Violation> {
-        let What::Wrote(write) = fact.what else { return Ok(()) };
+        let write = match fact.what {
+            What::Wrote(write) => write,
+            What::Pinned { to, before, after, .. } if *after != before.with_pin(to) => {
+                return violated("a pin changed more than the pin");
+            }
+            _ => return Ok(()),
+        };
         match (write.action, write.before) {
             (Action::Create | Action::Delete, None) => Ok(()),
             (Action::Create, Some(_)) => violated("a row was created over another"),

@@ -1,6 +1,6 @@
 //! What must be true of every run, one file each.
 //!
-//! `L1` to `L8` are the invariants of the lease protocol, numbered as in [`kcl_core::lease`]; `U1` to `U8` is what a user
+//! `L1` to `L8` are the invariants of the lease protocol, numbered as in [`kcl_core::lease`]; `U1` to `U9` is what a user
 //! is promised, `D1` to `D4` what holds of delivery: of
 //! records on which the processor fails, of lanes, and of what is prepared. Each is a pure observer of facts: it knows nothing of the workers, and takes no other's word. None may
 //! excuse what the documents do not.
@@ -27,6 +27,7 @@ mod u5_commits_cover_work;
 mod u6_nobody_gives_up;
 mod u7_healed_rests;
 mod u8_stops_leave_nothing;
+mod u9_pins_honoured;
 mod violation;
 
 use std::fmt;
@@ -65,6 +66,7 @@ pub fn all(rules: &Rules) -> Vec<Box<dyn Invariant>> {
         Box::new(u6_nobody_gives_up::NobodyGivesUp),
         Box::new(u7_healed_rests::HealedRests::default()),
         Box::new(u8_stops_leave_nothing::StopsLeaveNothing::default()),
+        Box::new(u9_pins_honoured::PinsHonoured::default()),
         Box::new(d1_given_up_by_policy::GivenUpByPolicy::new(rules)),
         Box::new(d2_standstill_reported::StandstillReported::new(rules)),
         Box::new(d3_lanes_in_order::LanesInOrder::new(rules)),

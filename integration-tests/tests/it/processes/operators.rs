@@ -2,6 +2,7 @@
 
 use std::process::Stdio;
 
+use kcl_core::lease::Lease;
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::process::Command;
@@ -141,4 +142,50 @@ async fn lines_that_are_put_are_seen_and_leave_no_trace_in_a_table() {
     assert_eq!(seen, expected.map(|(key, data)| (key.to_owned(), data.to_owned())));
     let (status, _, log) = typed(&fleet, &["table", "check"], fleet.stream.name()).await;
     assert_eq!(status, Some(1), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pin_moves_a_shard_between_running_processes_and_without_it_they_are_balanced_again() {
+    let fleet = Fleet::new(4).await;
+    let workers = ["ada", "bob"].map(|name| WorkerProcess::start(&fleet, name, &[]));
+    fleet.until_shares(&[("ada", 2), ("bob", 2)]).await;
+    let rows = fleet.rows().await;
+    let shards = rows.iter().map(|row| row.shard.shard_id.to_string()).collect::<Vec<_>>();
+    fleet.put(50).await;
+
+    let plan = succeeds(&fleet, &["leases", "pin", &shards[0], "--worker", "cyd"]).await;
+    assert!(plan.contains("warning: no row names cyd") && plan.contains("nothing is written"), "{plan}");
+    assert!(fleet.rows().await.iter().all(|row| row.pinned_to.is_none()));
+    for shard in &shards[..3] {
+        succeeds(&fleet, &["leases", "pin", shard, "--worker", "bob", "--apply"]).await;
+    }
+    fleet.put(50).await;
+    let is_bob = |row: &Lease| row.owner.as_ref().is_some_and(|owner| owner.as_str() == "bob");
+    let has_pinned = |rows: &[Lease]| rows.iter().filter(|row| row.pinned_to.is_some()).all(is_bob);
+    fleet.until_rows("bob has what is pinned to it", has_pinned).await;
+    fleet.until_shares(&[("ada", 1), ("bob", 3)]).await;
+    fleet.put(50).await;
+
+    let table = succeeds(&fleet, &["leases", "list"]).await;
+    assert_eq!(table.matches("owned, as pinned").count(), 3, "{table}");
+    let lines = succeeds(&fleet, &["leases", "list", "--json"]).await;
+    assert_eq!(lines.matches(r#""isPinHonoured":true"#).count(), 3, "{lines}");
+    let reason = succeeds(&fleet, &["leases", "explain", &shards[0], "--watch-ms", "1000"]).await;
+    assert!(reason.contains("It is pinned to bob, which has it."), "{reason}");
+
+    for shard in &shards[..3] {
+        succeeds(&fleet, &["leases", "unpin", shard, "--apply"]).await;
+    }
+    fleet.until_shares(&[("ada", 2), ("bob", 2)]).await;
+    fleet.put(50).await;
+    fleet.drain().await;
+    for worker in workers {
+        worker.terminate().await;
+    }
+    assert_eq!(fleet.assert_good(), 0, "a pin repeats nothing");
+
+    let (status, _, log) =
+        typed(&fleet, &["leases", "pin", "shardId-9", "--worker", "bob"], fleet.stream.name()).await;
+    assert_eq!(status, Some(1), "{log}");
+    assert!(log.contains("shard 'shardId-9' has no row"), "{log}");
 }

@@ -188,6 +188,12 @@ fn a_row_of_ours_that_was_given_back() {
 }
 
 #[test]
+fn a_row_of_ours_that_is_pinned() {
+    let lease = lease(at(0)).with_pin(Some(&worker("worker-c")));
+    both_ways(&item(POSITION, [("pinnedTo", s("worker-c"))]), &lease);
+}
+
+#[test]
 fn a_row_of_ours_that_another_worker_asks_for() {
     let mut lease = lease(at(0));
     lease.owner = Some(worker("worker-a"));
@@ -333,7 +339,7 @@ proptest! {
     fn every_lease_survives_a_round_trip(
         shard_id in "shardId-[0-9]{12}",
         (counter, switches) in any::<(u64, u64)>(),
-        [owner, hand_over_owner, asker] in proptest::array::uniform3(proptest::option::of("\\PC+")),
+        [owner, hand_over_owner, asker, pinned_to] in proptest::array::uniform4(proptest::option::of("\\PC+")),
         is_moved_by_java in any::<bool>(),
         latest_since in proptest::option::of(0..=i64::MAX),
         checkpoint in checkpoints(),
@@ -351,6 +357,7 @@ proptest! {
             }),
             owner: owner.map(|name| worker(&name)),
             hand_over_owner: hand_over_owner.map(|name| worker(&name)),
+            pinned_to: pinned_to.map(|name| worker(&name)),
             latest_since: latest_since.map(Timestamp::from_millis),
             owner_switches_since_checkpoint: switches,
             checkpoint,

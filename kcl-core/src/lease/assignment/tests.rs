@@ -1,3 +1,4 @@
+mod pins;
 mod properties;
 
 use super::*;
@@ -68,6 +69,11 @@ fn apply_takes(book: &mut LeaseBook, me: usize, shards: &[ShardKey]) {
 
 fn ask(book: &mut LeaseBook, me: usize, shard: &ShardKey) {
     let row = book.get(shard).unwrap().with_request(Some(&worker(me)));
+    book.observe(row, NOW);
+}
+
+fn pin(book: &mut LeaseBook, shard: &ShardKey, to: usize) {
+    let row = book.get(shard).unwrap().with_pin(Some(&worker(to)));
     book.observe(row, NOW);
 }
 

@@ -73,6 +73,10 @@ impl LeaseStore for Store {
         self.table.request(seen, by).await
     }
 
+    async fn pin(&self, seen: &Lease, to: Option<&WorkerId>) -> Result<Conditional> {
+        self.table.pin(seen, to).await
+    }
+
     async fn delete(&self, seen: &Lease) -> Result<bool> {
         self.table.delete(seen).await
     }
@@ -275,6 +279,19 @@ async fn a_request_does_not_stand_in_the_way_of_a_write_in_doubt() {
     let row = row_of(&store, &lease).await;
     assert_eq!(row.counter, 2, "committed once");
     lease.requested().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pin_does_not_stand_in_the_way_of_a_write_in_doubt() {
+    let (store, row) = new_row().await;
+    let lease = held(&store, &row).await;
+    store.will(&[Next::LoseAnswer]);
+    assert!(lease.renew().await.is_err());
+    store.pin(&row_of(&store, &lease).await, Some(&rival())).await.unwrap();
+    lease.renew().await.unwrap();
+    assert_eq!(row_of(&store, &lease).await.counter, 2, "renewed once");
+    assert_eq!(lease.leave(Some(&position())).await.unwrap(), None, "nobody has asked for it");
+    assert_eq!(row_of(&store, &lease).await.pinned_to, Some(rival()));
 }
 
 /// `DynamoDBLeaseRefresher.initiateGracefulLeaseHandoff`: the next owner is there already, and the counter has not moved.

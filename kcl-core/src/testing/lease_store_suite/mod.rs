@@ -5,6 +5,7 @@
 
 mod changes;
 mod conditions;
+mod pins;
 mod preparing;
 mod races;
 mod requests;
@@ -29,6 +30,7 @@ pub fn cases() -> Vec<Case<dyn LeaseStore>> {
         changes::cases(),
         preparing::cases(),
         requests::cases(),
+        pins::cases(),
         races::cases(),
     ];
     all.into_iter().flatten().collect()

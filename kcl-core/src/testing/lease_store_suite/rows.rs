@@ -33,6 +33,7 @@ pub(super) fn full_row() -> CaseResult<Lease> {
         hash_key_range: Some(HashKeyRange::FULL),
         latest_since: Some(Timestamp::from_millis(1_700_000_000_123)),
         hand_over_owner: Some(WorkerId::new("ada")?),
+        pinned_to: Some(WorkerId::new("pia")?),
         ..owned_by("ada")?
     })
 }

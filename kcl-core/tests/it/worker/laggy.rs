@@ -99,6 +99,14 @@ impl LeaseStore for LaggyStore {
         out
     }
 
+    async fn pin(&self, seen: &Lease, to: Option<&WorkerId>) -> Result<Conditional> {
+        self.lag().await;
+        let out = self.inner.pin(seen, to).await;
+        self.snapshot().await;
+        self.lag().await;
+        out
+    }
+
     async fn delete(&self, seen: &Lease) -> Result<bool> {
         self.lag().await;
         let out = self.inner.delete(seen).await;

@@ -48,6 +48,10 @@ impl LeaseStore for LateRequests {
         call.await.unwrap()
     }
 
+    async fn pin(&self, seen: &Lease, to: Option<&WorkerId>) -> Result<Conditional> {
+        self.0.pin(seen, to).await
+    }
+
     async fn delete(&self, seen: &Lease) -> Result<bool> {
         self.0.delete(seen).await
     }

@@ -30,7 +30,11 @@ impl Writes {
             LeaseCall::Update(_, LeaseChange::Checkpoint { .. }) => {
                 self.checkpoints.fetch_add(1, Ordering::Relaxed);
             }
-            LeaseCall::Update(..) | LeaseCall::Request(..) | LeaseCall::Create(_) | LeaseCall::Delete(_) => {
+            LeaseCall::Update(..)
+            | LeaseCall::Request(..)
+            | LeaseCall::Pin(..)
+            | LeaseCall::Create(_)
+            | LeaseCall::Delete(_) => {
                 self.others.lock().unwrap().push(format!("{call:?}"));
             }
             LeaseCall::Prepare | LeaseCall::List(_) | LeaseCall::Get(_) => {}

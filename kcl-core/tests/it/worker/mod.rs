@@ -30,6 +30,7 @@ mod moved_positions;
 mod namesakes;
 mod ownership;
 mod picky;
+mod pins;
 mod polling_pace;
 mod positions;
 mod preparing;

@@ -53,6 +53,10 @@ impl LeaseStore for Stale {
         self.inner.request(seen, by).await
     }
 
+    async fn pin(&self, seen: &Lease, to: Option<&WorkerId>) -> Result<Conditional> {
+        self.inner.pin(seen, to).await
+    }
+
     async fn delete(&self, seen: &Lease) -> Result<bool> {
         self.inner.delete(seen).await
     }

@@ -6,7 +6,7 @@ use super::*;
 
 /// The fewest leases that must leave their owners so that shares end at most one apart: over all ways to say who has the
 /// remainder.
-fn fewest_moves(shares: &[usize], leases: usize) -> usize {
+pub(super) fn fewest_moves(shares: &[usize], leases: usize) -> usize {
     let (share, remainder) = (leases / shares.len(), leases % shares.len());
     let ways = (0..1_u32 << shares.len()).filter(|way| way.count_ones() as usize == remainder);
     let moves = |way: u32| {
