@@ -1,5 +1,7 @@
 use std::fmt;
 
+use crate::signals::STATUS_INTERRUPTED;
+
 /// Why a command could not do what it was asked to: a message for a person, and an exit status.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Failure {
@@ -7,6 +9,8 @@ pub enum Failure {
     Usage(String),
     /// Something did not work. Status 1.
     Runtime(String),
+    /// It was stopped by a signal before it was done. Status 130, as of a program that Ctrl-C ended.
+    Interrupted(String),
 }
 
 impl Failure {
@@ -15,11 +19,16 @@ impl Failure {
         match self {
             Self::Usage(_) => 2,
             Self::Runtime(_) => 1,
+            Self::Interrupted(_) => STATUS_INTERRUPTED,
         }
     }
 
     pub(crate) fn usage(problem: impl fmt::Display) -> Self {
         Self::Usage(problem.to_string())
+    }
+
+    pub(crate) fn interrupted(problem: impl fmt::Display) -> Self {
+        Self::Interrupted(problem.to_string())
     }
 
     pub(crate) fn runtime(problem: impl fmt::Display) -> Self {
@@ -30,7 +39,9 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Usage(message) | Self::Runtime(message) => f.write_str(message),
+            Self::Usage(message) | Self::Runtime(message) | Self::Interrupted(message) => {
+                f.write_str(message)
+            }
         }
     }
 }

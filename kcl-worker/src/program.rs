@@ -5,7 +5,6 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use kcl_core::processor::ProcessorFactory;
-use tokio::select;
 
 use crate::cli::{Cli, Command, DemoArgs, Program};
 use crate::config::command;
@@ -88,9 +87,15 @@ async fn execute(program: &Program, cli: Cli, processors: Processors) -> Result<
             let stop = signals::stop_on_signals()?;
             run::run_resolved(&resolved, processors, stop).await.map(|()| 0)
         }
-        Command::Leases(command) => until_stopped(Box::pin(admin::leases(&command))).await,
-        Command::Checkpoint(command) => until_stopped(Box::pin(admin::checkpoint(&command))).await,
-        Command::Table(command) => until_stopped(Box::pin(admin::table(&command))).await,
+        Command::Leases(command) => {
+            Box::pin(admin::leases(&command, signals::stop_on_signals()?)).await.map(|()| 0)
+        }
+        Command::Checkpoint(command) => {
+            Box::pin(admin::checkpoint(&command, signals::stop_on_signals()?)).await.map(|()| 0)
+        }
+        Command::Table(command) => {
+            Box::pin(admin::table(&command, signals::stop_on_signals()?)).await.map(|()| 0)
+        }
         Command::Records(command) => {
             let stop = signals::stop_on_signals()?;
             Box::pin(admin::records(&command, stop)).await.map(|()| 0)
@@ -100,16 +105,6 @@ async fn execute(program: &Program, cli: Cli, processors: Processors) -> Result<
             Box::pin(redrive::redrive(&args, &program.schema, processors, stop)).await
         }
         Command::Config(args) => command::execute(&program.schema, &args.command).map(|()| 0),
-    }
-}
-
-/// The outcome of a command that holds nothing which is to be given back.
-async fn until_stopped(command: impl Future<Output = Result<(), Failure>>) -> Result<u8, Failure> {
-    let stop = signals::stop_on_signals()?;
-    select! {
-        biased;
-        () = stop.cancelled() => Ok(signals::STATUS_INTERRUPTED),
-        outcome = command => outcome.map(|()| 0),
     }
 }
 

@@ -3,6 +3,7 @@ use std::time::Duration;
 use kcl_core::lease::{Conditional, Lease, LeaseChange};
 use kcl_core::model::{ShardKey, WorkerId};
 use kcl_core::worker::unique_worker_id;
+use tokio::select;
 use tokio::time::{Instant, sleep};
 
 use super::target::Target;
@@ -52,8 +53,17 @@ impl<'a> HandOver<'a> {
         Ok(Self { target, act, me: unique_worker_id(OPERATOR).map_err(Failure::runtime)? })
     }
 
-    /// Makes `change`, which gives the lease back, and returns the row as it is then.
+    /// Makes `change`, which gives the lease back, and returns the row as it is then. Stopped before, it leaves the lease to its
+    /// owner.
     pub(super) async fn make(&self, shard: &ShardKey, change: &LeaseChange) -> Result<Lease, Failure> {
+        select! {
+            biased;
+            () = self.target.stop.cancelled() => self.leave(shard).await,
+            made = self.make_unless_stopped(shard, change) => made,
+        }
+    }
+
+    async fn make_unless_stopped(&self, shard: &ShardKey, change: &LeaseChange) -> Result<Lease, Failure> {
         for _ in 0..RACES_MAX {
             let row = self.let_go(shard).await?;
             let made = self.target.ports.leases.update(&row, change).await;
@@ -64,6 +74,26 @@ impl<'a> HandOver<'a> {
         Err(Failure::runtime(format!(
             "the row of shard {shard} moved {RACES_MAX} times just before it could be written; try again"
         )))
+    }
+
+    /// Takes the request back, or gives the lease back if it has come meanwhile: a lease of somebody who is gone would have to
+    /// expire. A write that is on its way may come after this, and only then it does.
+    async fn leave(&self, shard: &ShardKey) -> Result<Lease, Failure> {
+        let leases = &self.target.ports.leases;
+        for _ in 0..RACES_MAX {
+            let Some(row) = self.target.row(shard).await? else { break };
+            let left = if row.is_owned_by(&self.me) {
+                leases.update(&row, &LeaseChange::Release).await
+            } else if row.requested_by() == Some(&self.me) {
+                leases.request(&row, None).await
+            } else {
+                break;
+            };
+            if let Conditional::Applied(_) = left.map_err(Failure::runtime)? {
+                break;
+            }
+        }
+        Err(Failure::interrupted(format!("stopped; nobody is asked for shard {shard} any more")))
     }
 
     /// The row, once its owner has let go or it may be taken from it.

@@ -28,28 +28,37 @@ use target::Target;
 use tokio_util::sync::CancellationToken;
 
 /// `kcl-worker leases`.
-pub(crate) async fn leases(command: &LeasesCommand) -> Result<(), Failure> {
+pub(crate) async fn leases(command: &LeasesCommand, stop: CancellationToken) -> Result<(), Failure> {
+    let target = Target::new(command.target(), stop).await?;
     match command {
-        LeasesCommand::List(args) => list::list(&Target::new(&args.target).await?, args).await,
-        LeasesCommand::Explain(args) => explain::explain(&Target::new(&args.target).await?, args).await,
-        LeasesCommand::Release(args) => release::release(&Target::new(&args.target).await?, args).await,
-        LeasesCommand::Pin(args) => pin::pin(&Target::new(&args.target).await?, args).await,
-        LeasesCommand::Unpin(args) => pin::unpin(&Target::new(&args.target).await?, args).await,
+        LeasesCommand::List(args) => target.unless_stopped(list::list(&target, args)).await,
+        LeasesCommand::Explain(args) => target.unless_stopped(explain::explain(&target, args)).await,
+        LeasesCommand::Release(args) => release::release(&target, args).await,
+        LeasesCommand::Pin(args) => target.unless_stopped(pin::pin(&target, args)).await,
+        LeasesCommand::Unpin(args) => target.unless_stopped(pin::unpin(&target, args)).await,
     }
 }
 
 /// `kcl-worker checkpoint`.
-pub(crate) async fn checkpoint(command: &CheckpointCommand) -> Result<(), Failure> {
+pub(crate) async fn checkpoint(command: &CheckpointCommand, stop: CancellationToken) -> Result<(), Failure> {
     match command {
-        CheckpointCommand::Rewind(args) => rewind::rewind(&Target::new(&args.target).await?, args).await,
+        CheckpointCommand::Rewind(args) => {
+            rewind::rewind(&Target::new(&args.target, stop).await?, args).await
+        }
     }
 }
 
 /// `kcl-worker table`.
-pub(crate) async fn table(command: &TableCommand) -> Result<(), Failure> {
+pub(crate) async fn table(command: &TableCommand, stop: CancellationToken) -> Result<(), Failure> {
     match command {
-        TableCommand::Create(target) => table::create(&Target::new(target).await?).await,
-        TableCommand::Check(target) => table::check(&Target::new(target).await?).await,
+        TableCommand::Create(target) => {
+            let target = Target::new(target, stop).await?;
+            target.unless_stopped(table::create(&target)).await
+        }
+        TableCommand::Check(target) => {
+            let target = Target::new(target, stop).await?;
+            target.unless_stopped(table::check(&target)).await
+        }
         TableCommand::Policy(args) => table::policy(args),
     }
 }

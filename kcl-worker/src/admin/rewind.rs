@@ -22,7 +22,7 @@ pub(super) async fn rewind(target: &Target, args: &RewindArgs) -> Result<(), Fai
     let to = rewind_to(args)?;
     let looked_at = Cell::new(0_usize);
     let looking = || format!("looking for places in the stream: {} shards done", looked_at.get());
-    let steps = with_progress(looking, plan(target, args, &to, &looked_at)).await?;
+    let steps = with_progress(looking, target.unless_stopped(plan(target, args, &to, &looked_at))).await?;
     for step in &steps {
         print(&describe(step, args.act))?;
     }

@@ -3,6 +3,8 @@ use kcl_core::model::{Shard, ShardId, ShardKey, StreamId};
 use kcl_core::stream::list_all_shards;
 use kcl_core::worker::Ports;
 use kcl_core::{Error, ErrorKind};
+use tokio::select;
+use tokio_util::sync::CancellationToken;
 
 use crate::Failure;
 use crate::cli::TargetArgs;
@@ -14,13 +16,27 @@ pub(super) struct Target {
     pub(super) stream: StreamId,
     pub(super) table: String,
     pub(super) ports: Ports,
+    /// Cancelled when the operator wants no more of the command.
+    pub(super) stop: CancellationToken,
 }
 
 impl Target {
-    pub(super) async fn new(args: &TargetArgs) -> Result<Self, Failure> {
+    pub(super) async fn new(args: &TargetArgs, stop: CancellationToken) -> Result<Self, Failure> {
         let config = args.config()?;
         let ports = clients(&config).await?.ports(&config);
-        Ok(Self { stream: config.stream.clone(), table: config.lease_table().to_owned(), ports })
+        Ok(Self { stream: config.stream.clone(), table: config.lease_table().to_owned(), ports, stop })
+    }
+
+    /// The outcome of work that may end anywhere: it holds nothing that is to be given back.
+    pub(super) async fn unless_stopped<T>(
+        &self,
+        work: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        select! {
+            biased;
+            () = self.stop.cancelled() => Err(Failure::interrupted("stopped before it was done")),
+            outcome = work => outcome,
+        }
     }
 
     /// The shard of this name, which may not exist.

@@ -1,6 +1,7 @@
 //! Commands beside running workers, in memory and in virtual time: what the workers deliver, and what the table holds.
 
 mod pins;
+mod stopped;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -18,10 +19,12 @@ use kcl_core::{Result, WorkerSettings};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
 
 use super::release::release;
 use super::rewind::rewind;
 use super::target::Target;
+use crate::Failure;
 use crate::cli::{ActArgs, ReleaseArgs, RewindArgs, TargetArgs};
 
 const SHARDS: usize = 4;
@@ -51,7 +54,7 @@ impl Scene {
         let ports = Ports { kinesis: Arc::<MemoryKinesis>::clone(&kinesis), leases };
         Self {
             kinesis,
-            target: Target { stream, table: "orders".to_owned(), ports },
+            target: Target { stream, table: "orders".to_owned(), ports, stop: CancellationToken::new() },
             delivered: Delivered::default(),
         }
     }

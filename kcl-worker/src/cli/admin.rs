@@ -40,6 +40,19 @@ pub enum LeasesCommand {
     Unpin(UnpinArgs),
 }
 
+impl LeasesCommand {
+    /// The leases that it is about.
+    pub(crate) fn target(&self) -> &TargetArgs {
+        match self {
+            Self::List(args) => &args.target,
+            Self::Explain(args) => &args.target,
+            Self::Release(args) => &args.target,
+            Self::Pin(args) => &args.target,
+            Self::Unpin(args) => &args.target,
+        }
+    }
+}
+
 /// What to list, and how.
 #[derive(Debug, Clone, Args)]
 pub struct ListArgs {
