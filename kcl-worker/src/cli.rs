@@ -30,7 +30,7 @@ Exit status:
        records redrive: every record is processed
   1    it did not work, or a promise was broken
   2    the command line, a setting or the input is not acceptable
-  130  interrupted: demo and records redrive before they were done, run by a second signal";
+  130  interrupted: run by a second signal, everything else before it was done";
 
 const DEMO_ABOUT: &str = "Run a fleet in this process, without AWS, and judge what it delivers";
 

@@ -16,7 +16,7 @@
 //! | 0 | `demo`: every promise was kept; `run`: stopped as asked, everything processed is committed; `config`: it is good; `records redrive`: every record is processed |
 //! | 1 | it did not work, or a promise was broken |
 //! | 2 | the command line, a setting or the input is not acceptable |
-//! | 130 | interrupted: `demo` before it was done, `run` by a second signal |
+//! | 130 | interrupted: `run` by a second signal, everything else before it was done |
 
 mod admin;
 pub mod cli;
