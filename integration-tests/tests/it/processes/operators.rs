@@ -160,8 +160,11 @@ async fn a_pin_moves_a_shard_between_running_processes_and_without_it_they_are_b
         succeeds(&fleet, &["leases", "pin", shard, "--worker", "bob", "--apply"]).await;
     }
     fleet.put(50).await;
-    let is_bob = |row: &Lease| row.owner.as_ref().is_some_and(|owner| owner.as_str() == "bob");
-    let has_pinned = |rows: &[Lease]| rows.iter().filter(|row| row.pinned_to.is_some()).all(is_bob);
+    // Handed to it is not yet taken up by it.
+    let is_bobs = |row: &Lease| {
+        row.owner.as_ref().is_some_and(|owner| owner.as_str() == "bob") && !row.is_handed_over()
+    };
+    let has_pinned = |rows: &[Lease]| rows.iter().filter(|row| row.pinned_to.is_some()).all(is_bobs);
     fleet.until_rows("bob has what is pinned to it", has_pinned).await;
     fleet.until_shares(&[("ada", 1), ("bob", 3)]).await;
     fleet.put(50).await;
