@@ -51,9 +51,9 @@ impl Outcome {
         })
     }
 
-    /// True if every record is processed.
+    /// True if every record is processed, and no shard failed to come to its end.
     pub(super) fn is_complete(&self) -> bool {
-        self.rejected() == 0 && self.given_up == 0
+        self.rejected() == 0 && self.given_up == 0 && self.trouble.is_none()
     }
 
     /// What a person needs to know of it.
