@@ -47,7 +47,9 @@ impl Outcome {
     pub(super) fn reject(&self, rejects: &Rejects) -> Result<(), Failure> {
         self.left.iter().try_for_each(|batch| rejects.append(batch)).map_err(|error| {
             let verdict = self.counts();
-            Failure::runtime(format!("{error}; {verdict}; the letters themselves are as they were"))
+            Failure::runtime(format!(
+                "{error}; {verdict}, of which that file lacks some; the letters themselves are as they were"
+            ))
         })
     }
 
