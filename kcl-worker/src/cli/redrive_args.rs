@@ -60,8 +60,8 @@ processed is processed again. The file of rejects must not exist, and is for its
 
 const STATUSES: &str = "\
 Exit status:
-  0    every record is processed, or there was none
-  1    some are not: the last line says where they are
+  0    every record is processed and every shard ended, or there was none
+  1    some are not: the last line says where they are; or a processor failed at the end of a shard
   2    the command line, a setting or a line of FILE is not acceptable; nothing was processed
   130  interrupted, and not every record is processed";
 

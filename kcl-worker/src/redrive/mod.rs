@@ -5,6 +5,7 @@
 //! are those of `run`. Nothing is skipped: each record is processed, or sent to the destination, or written to the file of
 //! rejects. The file that is read is never written.
 
+mod fencing;
 mod letters;
 mod letters_stream;
 mod outcome;

@@ -47,13 +47,15 @@ impl Outcome {
     pub(super) fn reject(&self, rejects: &Rejects) -> Result<(), Failure> {
         self.left.iter().try_for_each(|batch| rejects.append(batch)).map_err(|error| {
             let verdict = self.counts();
-            Failure::runtime(format!("{error}; {verdict}; the letters themselves are as they were"))
+            Failure::runtime(format!(
+                "{error}; {verdict}, of which that file lacks some; the letters themselves are as they were"
+            ))
         })
     }
 
-    /// True if every record is processed.
+    /// True if every record is processed, and no shard failed to come to its end.
     pub(super) fn is_complete(&self) -> bool {
-        self.rejected() == 0 && self.given_up == 0
+        self.rejected() == 0 && self.given_up == 0 && self.trouble.is_none()
     }
 
     /// What a person needs to know of it.

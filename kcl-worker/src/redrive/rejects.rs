@@ -47,9 +47,13 @@ impl Rejects {
         line.push('\n');
         let mut written = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         let before = written.bytes;
-        let appended = written.file.write_all(line.as_bytes()).and_then(|()| written.file.sync_data());
+        // First what broke off and could not be taken away: this would be the rest of its line.
+        let appended = written
+            .take_back(before)
+            .and_then(|()| written.file.write_all(line.as_bytes()))
+            .and_then(|()| written.file.sync_data());
         if let Err(error) = appended {
-            let _as_it_was = written.take_back(before);
+            let _or_next_time = written.take_back(before);
             let message = format!("cannot write rejects to '{}': {error}", self.path.display());
             return Err(Error::new(ErrorKind::Transient, message));
         }

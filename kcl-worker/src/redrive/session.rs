@@ -8,15 +8,13 @@ use kcl_core::worker::{Ports, Worker, unique_worker_id};
 use kcl_core::{Error, ErrorKind, Event, Result, WorkerSettings};
 use tokio_util::sync::CancellationToken;
 
+use super::fencing::Fenced;
 use super::letters::Letters;
 use super::letters_stream::LettersStream;
 use super::outcome::Outcome;
 use super::watch::Watch;
 use crate::config::Config;
 use crate::progress::with_progress;
-
-/// Where counting may begin, with room to go on.
-const COUNTER_MAX: u64 = u64::MAX / 2;
 
 /// One worker on its way through the letters.
 pub(super) struct Session<D> {
@@ -61,9 +59,11 @@ impl<D: OnFailureDestination> Session<D> {
         let kinesis = Arc::new(LettersStream { letters: Arc::clone(&letters), clock });
         let ports = Ports { kinesis, leases: Arc::<MemoryLeaseStore>::clone(&leases) };
         let sink = Arc::clone(&watch);
+        let processors = Fenced { inner: processors, letters: Arc::clone(&letters) };
         let mut worker = Worker::new(settings, ports, processors)
             .with_event_sink(move |_: &WorkerId, event: &Event<'_>| sink.note(event));
         if let Some(destination) = destination {
+            let destination = Fenced { inner: destination, letters: Arc::clone(&letters) };
             worker = worker.with_on_failure_destination(destination);
         }
         // On the heap: it holds the whole worker.
@@ -82,17 +82,14 @@ impl<D: OnFailureDestination> Session<D> {
     }
 }
 
-/// A row for each shard, with its parents, as a worker would make it; but its first owner has the fencing token under which
-/// the letters were given up: a sink that compares tokens takes them, and no live owner is fenced off for them.
+/// A row for each shard, with its parents, as a worker would make it.
 async fn make_rows(leases: &MemoryLeaseStore, letters: &Letters) -> Result<()> {
     leases.prepare().await?;
     let stream = letters.stream.as_ref();
     let stream: &StreamId = stream.ok_or_else(|| Error::new(ErrorKind::Refused, "there are no letters"))?;
     for (name, shard) in &letters.shards {
         let key = ShardKey::new(stream.clone(), name.clone());
-        let mut row = Lease::unowned(key, Checkpoint::TrimHorizon, shard.parents.clone());
-        // Taking it adds one. No worker counts so far, but a file may say anything.
-        row.counter = shard.fencing_token.saturating_sub(1).min(COUNTER_MAX);
+        let row = Lease::unowned(key, Checkpoint::TrimHorizon, shard.parents.clone());
         let _none_was_there = leases.create(&row).await?;
     }
     Ok(())

@@ -1,3 +1,4 @@
+mod hostile;
 mod pins;
 mod properties;
 

@@ -1,7 +1,9 @@
 //! Records that fail again, sessions that are interrupted, and files that cannot be redriven.
 
 use std::collections::BTreeSet;
+use std::fs::OpenOptions;
 use std::future::pending;
+use std::io::Write;
 
 use kcl_core::processor::{ShardStart, for_each_record, for_each_shard};
 use proptest::prelude::*;
@@ -116,6 +118,18 @@ async fn the_others_go_on_where_the_policy_gives_up_and_rejects_are_private() {
         assert_eq!(mode & 0o777, 0o600);
         assert!(Rejects::create(&place.path("rejects")).is_err(), "it is never written over");
     }
+}
+
+#[test]
+fn a_line_of_rejects_is_never_the_rest_of_one_that_broke_off() {
+    let place = Place::new("broken-off");
+    let rejects = Rejects::create(&place.path("rejects")).unwrap();
+    let one = batch("a", vec![record(1, 0)]);
+    rejects.append(&one).unwrap();
+    let mut broken = OpenOptions::new().append(true).open(rejects.path()).unwrap();
+    broken.write_all(&[b'{'; 10_000]).unwrap();
+    rejects.append(&one).unwrap();
+    assert_eq!(read_batches(rejects.path()), [one.clone(), one]);
 }
 
 #[tokio::test(start_paused = true)]

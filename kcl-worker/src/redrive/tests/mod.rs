@@ -2,6 +2,7 @@
 
 mod again;
 mod round_trip;
+mod shards;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
