@@ -195,8 +195,9 @@ impl ExecProcessor {
     /// Lets the child finish what it has in hand, and tells it that the shard is somebody else's.
     async fn say_farewell(&mut self) -> Result<(), ProcessorError> {
         let Some(session) = &mut self.session else { return Ok(()) };
+        // Also to a checkpoint between two calls; nothing is sent where nothing is owed.
+        session.answer(Some(LEASE_IS_LOST)).await?;
         if session.asked().is_some() {
-            session.answer(Some(LEASE_IS_LOST)).await?;
             self.attend(&mut Committer::Nobody).await?;
         }
         self.exchange_bare(Action::LeaseLost, &mut Committer::Nobody).await
