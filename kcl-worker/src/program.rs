@@ -18,8 +18,7 @@ const UNNAMED: &str = "worker";
 
 /// The `main` of a program with a processor of its own: the command line, the configuration, the signals and the exit
 /// statuses of `kcl-worker`, without the settings that choose a processor; and `records redrive`, which puts dead letters
-/// through it. Starts a Tokio runtime, so it must not be called
-/// in one.
+/// through it. Starts a Tokio runtime, so it must not be called in one.
 ///
 /// ```no_run
 /// use std::process::ExitCode;

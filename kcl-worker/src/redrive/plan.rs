@@ -4,6 +4,7 @@ use std::fmt::Write;
 use kcl_core::model::{ShardId, Timestamp};
 
 use super::letters::{Letters, ShardLetters};
+use crate::run::rfc3339;
 
 /// What there is to redrive, in words.
 pub(super) fn describe(letters: &Letters) -> String {
@@ -46,10 +47,10 @@ fn conditions(letters: &Letters) -> String {
 /// When the oldest and the newest record arrived.
 fn arrivals(letters: &Letters) -> Option<(String, String)> {
     let times = || letters.records().map(|record| record.approximate_arrival);
-    Some((rfc3339(times().min()?), rfc3339(times().max()?)))
+    Some((shown(times().min()?), shown(times().max()?)))
 }
 
-fn rfc3339(time: Timestamp) -> String {
-    let text = jiff::Timestamp::from_millisecond(time.as_millis()).map(|time| format!("{time:.3}"));
-    text.unwrap_or_else(|_| format!("{} ms after 1970", time.as_millis()))
+/// A file may say any time, also one that no calendar has.
+fn shown(time: Timestamp) -> String {
+    rfc3339(time).unwrap_or_else(|_| format!("{} ms after 1970", time.as_millis()))
 }

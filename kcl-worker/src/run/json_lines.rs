@@ -108,7 +108,8 @@ fn write_text(line: &mut Vec<u8>, text: &str) -> io::Result<()> {
     Ok(serde_json::to_writer(line, text)?)
 }
 
-fn rfc3339(time: Timestamp) -> Result<String, jiff::Error> {
+/// In UTC, with milliseconds.
+pub(crate) fn rfc3339(time: Timestamp) -> Result<String, jiff::Error> {
     Ok(format!("{:.3}", jiff::Timestamp::from_millisecond(time.as_millis())?))
 }
 

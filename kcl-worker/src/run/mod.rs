@@ -26,7 +26,7 @@ use crate::operations::{Operations, OperationsSettings, WorkerFacts};
 pub(crate) use clients::Clients;
 pub(crate) use destination::Destination;
 pub(crate) use endpoints::check_environment;
-pub(crate) use json_lines::{JsonLines, Output};
+pub(crate) use json_lines::{JsonLines, Output, rfc3339};
 pub(crate) use logging::start as start_log;
 pub(crate) use processors::Chosen;
 
