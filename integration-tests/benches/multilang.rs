@@ -22,6 +22,10 @@ use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
 use tokio::time::sleep;
 
+use proc::cpu_secs;
+
+mod proc;
+
 /// So many that the pace of reads from a shard, 2 MB a second, keeps no processor idle.
 const SHARDS: usize = 16;
 
@@ -37,9 +41,6 @@ const ROUNDS: usize = 3;
 
 /// How often the children's file is looked at.
 const LOOK_INTERVAL: Duration = Duration::from_millis(5);
-
-/// Of `/proc/PID/stat`; the same on every Linux that Rust runs on.
-const TICKS_PER_SEC: f64 = 100.0;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
@@ -239,12 +240,4 @@ async fn serve() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     println!("{}\nhttp://{}", front.url(), listener.local_addr().unwrap());
     dynoxide::server::serve_on(listener, dynoxide::Database::memory().unwrap()).await;
-}
-
-/// The processor time of a process, without its children's.
-fn cpu_secs(pid: u32) -> f64 {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-    let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
-    let ticks = |index: usize| fields[index].parse::<f64>().unwrap();
-    (ticks(11) + ticks(12)) / TICKS_PER_SEC
 }

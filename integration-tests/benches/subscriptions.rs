@@ -36,6 +36,10 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, ChildStdout, Command};
 use tokio::time::{Instant, sleep};
 
+use proc::{cpu_secs, resident_kib};
+
+mod proc;
+
 /// Clients with this many subscriptions each are measured.
 const COUNTS: [usize; 2] = [64, 1_000];
 
@@ -51,9 +55,6 @@ const STREAM_WINDOW: u32 = 256 * 1024;
 
 /// After this long, what arrives unread has arrived.
 const SETTLE: Duration = Duration::from_secs(5);
-
-/// Ticks of the processor clock in `/proc` (`sysconf(_SC_CLK_TCK)`, 100 on every Linux that Rust supports).
-const TICKS_PER_SECOND: f64 = 100.0;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
@@ -160,13 +161,13 @@ async fn client(url: &str, idle: &str, connections: &str, unread: bool, count: u
     let consumer: ConsumerArn =
         if unread { idle.replace("/idle/", "/unread/") } else { idle.to_owned() }.parse().unwrap();
     let shards = kinesis.list_shards(&stream, &ShardPageRequest::ALL).await.unwrap().shards;
-    let (before, cpu, start) = (rss_kib(), cpu_seconds(), Instant::now());
+    let (before, cpu, start) = (resident_kib("self"), cpu_secs("self"), Instant::now());
     let open = open(&kinesis, &stream, &shards[..count], &consumer).await;
-    let (opened_in, cpu) = (start.elapsed(), cpu_seconds() - cpu);
+    let (opened_in, cpu) = (start.elapsed(), cpu_secs("self") - cpu);
     if unread {
         sleep(SETTLE).await;
     }
-    let after = rss_kib();
+    let after = resident_kib("self");
     println!(
         "{:5} | {:6.0} ms | {:8.2} s | {:6.1} MiB | {:5.1} MiB | {:6.1} KiB",
         open.len(),
@@ -195,20 +196,6 @@ async fn open(
         }
     }
     open
-}
-
-fn rss_kib() -> f64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse().unwrap()
-}
-
-fn cpu_seconds() -> f64 {
-    let stat = fs::read_to_string("/proc/self/stat").unwrap();
-    let after_name = stat.rsplit_once(')').unwrap().1;
-    let fields: Vec<&str> = after_name.split_whitespace().collect();
-    let ticks: f64 = fields[11..13].iter().map(|field| field.parse::<f64>().unwrap()).sum();
-    ticks / TICKS_PER_SECOND
 }
 
 /// One connection for all, with windows of our own: what it would take to make one.

@@ -37,7 +37,7 @@ pub(crate) fn print_row(name: &str, [first, second, third]: [&str; 3]) {
 }
 
 /// The least, the middle and the most of these.
-pub(crate) fn summary<T: Ord + Copy>(mut values: Vec<T>) -> [T; 3] {
-    values.sort_unstable();
+pub(crate) fn summary<T: PartialOrd + Copy>(mut values: Vec<T>) -> [T; 3] {
+    values.sort_by(|one, other| one.partial_cmp(other).unwrap());
     [values[0], values[values.len() / 2], values[values.len() - 1]]
 }
