@@ -17,6 +17,8 @@ mod multilang;
 mod planted_faults;
 #[cfg(unix)]
 mod processes;
+
+mod records_reading;
 mod retrieval;
 mod tidy;
 mod wire;

@@ -1,3 +1,6 @@
+mod own_reading;
+mod record_memory;
+mod records_body;
 mod subscription;
 mod subscription_clients;
 mod translate;
@@ -10,6 +13,8 @@ use async_trait::async_trait;
 use aws_sdk_kinesis::Client;
 use aws_sdk_kinesis::config::{IdentityCache, SharedHttpClient};
 
+use self::own_reading::OwnReading;
+use self::records_body::RecordsPage;
 use self::subscription::AwsSubscription;
 use self::subscription_clients::SubscriptionClients;
 use self::translate::{PositionFields, corrupt, read_all, unreadable};
@@ -156,24 +161,26 @@ impl Kinesis for AwsKinesis {
 
     async fn get_records(&self, iterator: &ShardIterator, limit: u32) -> Result<GetRecordsOutput> {
         let call = format!("GetRecords of shard '{}'", iterator.shard);
+        let reading = OwnReading::default();
         let output = self
             .client
             .get_records()
             .set_stream_arn(self.arn(&iterator.shard.stream))
             .shard_iterator(&iterator.token)
             .limit(i32::try_from(limit).unwrap_or(i32::MAX))
+            .customize()
+            .interceptor(reading.clone())
             .send()
             .await
             .map_err(|error| self.errors.error(&call, &error))?;
-        let children = output.child_shards.unwrap_or_default();
-        Ok(GetRecordsOutput {
-            records: read_all(&call, output.records, translate::record)?,
-            next: output
-                .next_shard_iterator
-                .map(|token| ShardIterator { shard: iterator.shard.clone(), token }),
-            millis_behind_latest: translate::millis(output.millis_behind_latest),
-            children: read_all(&call, children, translate::child_shard)?,
-        })
+        let page = match reading.take() {
+            Some(page) => page,
+            // An SDK that reads for itself all the same.
+            None => translate::records_page(output).map_err(|error| unreadable(&call, &error))?,
+        };
+        let RecordsPage { records, next, millis_behind_latest, children } = page;
+        let next = next.map(|token| ShardIterator { shard: iterator.shard.clone(), token });
+        Ok(GetRecordsOutput { records, next, millis_behind_latest, children })
     }
 
     async fn subscribe_to_shard(

@@ -165,9 +165,9 @@ impl ExecProcessor {
     ) -> Result<(), ProcessorError> {
         let committer = &mut Committer::Checkpointer(checkpointer);
         self.have_child(committer).await?;
-        let records = self.progress.due(&batch.records).to_vec();
-        if !records.is_empty() {
-            self.give(&records, batch.millis_behind_latest, committer).await?;
+        let due = &batch.records[self.progress.count_committed(&batch.records)..];
+        if !due.is_empty() {
+            self.give(due, batch.millis_behind_latest, committer).await?;
         }
         self.progress.take(batch);
         Ok(())

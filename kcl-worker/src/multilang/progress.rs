@@ -61,10 +61,9 @@ impl Progress {
         }
     }
 
-    /// The records of a batch that are not committed. A child that failed may have committed the first ones.
-    pub(super) fn due<'a>(&self, records: &'a [Record]) -> &'a [Record] {
-        let start = records.partition_point(|record| self.covers(&record.position));
-        &records[start..]
+    /// How many of these records, the first ones, are committed: a child that failed may have come to that.
+    pub(super) fn count_committed(&self, records: &[Record]) -> usize {
+        records.partition_point(|record| self.covers(&record.position))
     }
 
     /// The child is being given these.
@@ -80,7 +79,7 @@ impl Progress {
             }
             return;
         }
-        let records = self.due(&batch.records).to_vec();
+        let records = batch.records[self.count_committed(&batch.records)..].to_vec();
         if records.is_empty() {
             return;
         }
@@ -98,7 +97,7 @@ impl Progress {
         self.committed = Checkpoint::At(position.clone()).max(self.committed.clone());
         while let Some(mut first) = self.taken.pop_front() {
             self.bytes -= bytes_of(&first.records);
-            first.records = self.due(&first.records).to_vec();
+            first.records.drain(..self.count_committed(&first.records));
             if !first.records.is_empty() {
                 self.bytes += bytes_of(&first.records);
                 self.taken.push_front(first);

@@ -3,8 +3,7 @@ use std::io::{self, Write};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use async_trait::async_trait;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
+use base64_simd::STANDARD as BASE64;
 use kcl_core::model::{Record, ShardKey, Timestamp};
 use kcl_core::processor::{Checkpointer, ProcessorError, RecordBatch, RecordProcessor};
 use tokio::task::spawn_blocking;
@@ -98,7 +97,7 @@ fn write_line(line: &mut Vec<u8>, shard: &ShardKey, record: &Record) -> Result<(
         write_text(line, text)?;
     } else {
         line.extend_from_slice(b",\"dataBase64\":");
-        write_text(line, &BASE64.encode(&record.data))?;
+        write_text(line, &BASE64.encode_to_string(&record.data))?;
     }
     line.extend_from_slice(b"}\n");
     Ok(())

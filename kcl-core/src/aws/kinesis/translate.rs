@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use aws_sdk_kinesis::error::BuildError;
+use aws_sdk_kinesis::operation::get_records::GetRecordsOutput;
 use aws_sdk_kinesis::primitives::DateTime;
 use aws_sdk_kinesis::types::{self as sdk, ShardFilterType, ShardIteratorType};
 use bytes::Bytes;
 
+use super::records_body::RecordsPage;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{HashKeyRange, Record, RecordPosition, SequenceNumber, Shard, ShardId, Timestamp};
 use crate::stream::{
@@ -17,6 +19,11 @@ use crate::stream::{
 const SECONDS_PER_HOUR: u64 = 3_600;
 
 const NANOS_PER_MILLI: i128 = 1_000_000;
+
+const MILLIS_PER_SECOND: f64 = 1_000.0;
+
+/// Up to here a binary number of this size is a whole number that is known exactly.
+const MILLIS_END: f64 = 9_007_199_254_740_992.0;
 
 /// A position in the three fields that `GetShardIterator` and `SubscribeToShard` share.
 pub(super) struct PositionFields {
@@ -86,7 +93,7 @@ pub(super) fn unreadable(call: &str, error: &Error) -> Error {
 }
 
 pub(super) fn shard(shard: sdk::Shard) -> Result<Shard> {
-    let hash_key_range = hash_key_range(&shard.shard_id, shard.hash_key_range)?;
+    let hash_key_range = sdk_hash_key_range(&shard.shard_id, shard.hash_key_range)?;
     let numbers = shard
         .sequence_number_range
         .ok_or_else(|| corrupt(format!("shard '{}' has no sequence number range", shard.shard_id)))?;
@@ -102,19 +109,33 @@ pub(super) fn shard(shard: sdk::Shard) -> Result<Shard> {
 
 pub(super) fn child_shard(child: sdk::ChildShard) -> Result<ChildShard> {
     Ok(ChildShard {
-        hash_key_range: hash_key_range(&child.shard_id, child.hash_key_range)?,
+        hash_key_range: sdk_hash_key_range(&child.shard_id, child.hash_key_range)?,
         shard_id: ShardId::new(child.shard_id),
         parents: child.parent_shards.into_iter().map(ShardId::new).collect(),
     })
 }
 
-fn hash_key_range(shard_id: &str, range: Option<sdk::HashKeyRange>) -> Result<HashKeyRange> {
+fn sdk_hash_key_range(shard_id: &str, range: Option<sdk::HashKeyRange>) -> Result<HashKeyRange> {
     let (start, end) =
         range.map(|range| (range.starting_hash_key, range.ending_hash_key)).unwrap_or_default();
+    hash_key_range(shard_id, &start, &end)
+}
+
+pub(super) fn hash_key_range(shard_id: &str, start: &str, end: &str) -> Result<HashKeyRange> {
     match (start.parse(), end.parse()) {
         (Ok(start), Ok(end)) => Ok(HashKeyRange { start, end }),
         _ => Err(corrupt(format!("shard '{shard_id}' has the hash keys '{start}' to '{end}'"))),
     }
+}
+
+pub(super) fn records_page(output: GetRecordsOutput) -> Result<RecordsPage> {
+    let children = output.child_shards.unwrap_or_default();
+    Ok(RecordsPage {
+        records: output.records.into_iter().map(record).collect::<Result<_>>()?,
+        next: output.next_shard_iterator,
+        millis_behind_latest: millis(output.millis_behind_latest),
+        children: children.into_iter().map(child_shard).collect::<Result<_>>()?,
+    })
 }
 
 pub(super) fn record(record: sdk::Record) -> Result<Record> {
@@ -190,6 +211,17 @@ fn date_time(time: Timestamp) -> DateTime {
 fn timestamp(time: &DateTime) -> Result<Timestamp> {
     let millis = (time.as_nanos() + NANOS_PER_MILLI / 2).div_euclid(NANOS_PER_MILLI);
     let millis = i64::try_from(millis).map_err(|_| corrupt(format!("the time {time} is too far")))?;
+    Ok(Timestamp::from_millis(millis))
+}
+
+/// As above, of what the service sends.
+pub(super) fn timestamp_of_secs(secs: f64) -> Result<Timestamp> {
+    let millis = (secs * MILLIS_PER_SECOND).round();
+    if millis.abs() >= MILLIS_END {
+        return Err(corrupt(format!("the time {secs:e} is too far")));
+    }
+    #[expect(clippy::cast_possible_truncation, reason = "it is a whole number that an i64 has room for")]
+    let millis = millis as i64;
     Ok(Timestamp::from_millis(millis))
 }
 

@@ -6,9 +6,7 @@
 use std::fmt::Display;
 use std::str::FromStr;
 
-use base64::Engine as _;
-use base64::display::Base64Display;
-use base64::engine::general_purpose::STANDARD as BASE64;
+use base64_simd::STANDARD as BASE64;
 use bytes::Bytes;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -271,14 +269,14 @@ struct Base64(Bytes);
 
 impl Serialize for Base64 {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&Base64Display::new(&self.0, &BASE64))
+        serializer.serialize_str(&BASE64.encode_to_string(&self.0))
     }
 }
 
 impl<'de> Deserialize<'de> for Base64 {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        let data = BASE64.decode(text).map_err(|error| D::Error::custom(format!("data: {error}")))?;
+        let data = BASE64.decode_to_vec(text).map_err(|_| D::Error::custom("the data is not base64, with its padding"))?;
         Ok(Self(data.into()))
     }
 }
