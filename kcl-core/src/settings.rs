@@ -9,7 +9,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::model::{InitialPosition, StreamId, WorkerId};
 use crate::planted::{Planted, PlantedFault};
 use crate::processor::{CallDeadlines, FailurePolicy};
-use crate::stream::{PollingSettings, Retrieval};
+use crate::stream::{BATCH_RECORDS_MAX, PollingSettings, Retrieval};
 
 /// Below this a healthy worker's renewals cannot keep up with ordinary latencies of the table: a write is given up after an
 /// eighth of it.
@@ -85,6 +85,10 @@ pub struct WorkerSettings {
     /// is for whoever needs it, though no shard takes more than is left for others; the other is divided evenly, so that
     /// shards whose processors are slow keep no other from being read. Default 256 MiB; at least 4 MiB.
     pub fetch_bytes_max: usize,
+    /// The most records that a processor gets in one call; reads are no smaller for it. With fewer, a crash repeats less, and
+    /// [`AfterEachBatch`](Checkpointing::AfterEachBatch) writes the row more often. Not for lanes, whose handlers get one.
+    /// Default and maximum 10,000, as many as a read returns; at least 1.
+    pub records_per_batch_max: usize,
     /// What becomes of records on which the processor fails. Default: they are tried again until they are taken.
     pub failure_policy: FailurePolicy,
     /// How long the calls of a processor may take.
@@ -119,6 +123,7 @@ impl WorkerSettings {
             retrieval: Retrieval::default(),
             polling: PollingSettings::default(),
             fetch_bytes_max: 256 * 1024 * 1024,
+            records_per_batch_max: BATCH_RECORDS_MAX,
             failure_policy: FailurePolicy::default(),
             call_deadlines: CallDeadlines::default(),
             shutdown_grace: Duration::from_secs(30),
@@ -168,6 +173,12 @@ impl WorkerSettings {
             return refuse(format!(
                 "fetch_bytes_max is {}; at least {FETCH_BYTES_MIN} are needed",
                 self.fetch_bytes_max
+            ));
+        }
+        if !(1..=BATCH_RECORDS_MAX).contains(&self.records_per_batch_max) {
+            return refuse(format!(
+                "records_per_batch_max is {}; it must be from 1 to {BATCH_RECORDS_MAX}",
+                self.records_per_batch_max
             ));
         }
         if self.max_leases_for_worker == 0 {

@@ -7,11 +7,11 @@ use super::{ChildShard, GET_RECORDS_MAX};
 use crate::aggregation::{Expansion, Malformation};
 use crate::model::Record;
 
-/// The most user records that a processor gets at once, as many as a page can have Kinesis records. Aggregates of tiny records
+/// The most records that are taken of a page at once, as many as a page can have Kinesis records. Aggregates of tiny records
 /// hold far more than anybody could keep in memory in their place.
-const BATCH_RECORDS_MAX: usize = GET_RECORDS_MAX as usize;
+pub(crate) const BATCH_RECORDS_MAX: usize = GET_RECORDS_MAX as usize;
 
-/// As many it gets however little room the budget has.
+/// As many are taken however little room the budget has, unless fewer are asked for.
 const BATCH_RECORDS_MIN: usize = 100;
 
 /// A page of a shard on its way to the processor.
@@ -37,7 +37,7 @@ pub(crate) struct NextRecords {
 /// The records of a page.
 pub(super) enum Unpacked {
     /// None of them is an aggregate.
-    Plain(Vec<Record>),
+    Plain(vec::IntoIter<Record>),
     /// What each of them is delivered as.
     Aggregated(vec::IntoIter<Expansion>, Option<Expansion>),
 }
@@ -56,14 +56,18 @@ impl FetchedBatch {
         Self { unpacked, millis_behind_latest, shard_end, room, packed_bytes }
     }
 
-    /// The next records for the processor, in order; none once it has them all. It has finished with those before.
-    pub(crate) fn next_records(&mut self) -> NextRecords {
-        if let Unpacked::Plain(records) = &mut self.unpacked {
-            return NextRecords { records: std::mem::take(records), malformed: BTreeMap::new() };
+    /// The next records for the processor, in order, up to `records_max` of them; none once it has them all. It has finished
+    /// with those before.
+    pub(crate) fn next_records(&mut self, records_max: usize) -> NextRecords {
+        if let Unpacked::Plain(records) = &mut self.unpacked
+            && records.len() <= records_max
+        {
+            // The page itself is given away: nothing is copied, and no more room is needed.
+            return NextRecords { records: std::mem::take(records).collect(), malformed: BTreeMap::new() };
         }
-        let wanted = self.unpacked.remaining().min(BATCH_RECORDS_MAX);
-        let records_max = self.grow_for(wanted).clamp(BATCH_RECORDS_MIN, BATCH_RECORDS_MAX);
-        self.unpacked.take(records_max)
+        let wanted = self.unpacked.remaining(records_max);
+        let count = self.grow_for(wanted).clamp(BATCH_RECORDS_MIN.min(records_max), records_max);
+        self.unpacked.take(count)
     }
 
     /// What the page takes of the budget, for whoever keeps its records for longer than the page. It keeps no other page
@@ -74,7 +78,7 @@ impl FetchedBatch {
         Some(room)
     }
 
-    /// How many of `wanted` user records the budget has room for.
+    /// How many of `wanted` records the budget has room for beside the page.
     fn grow_for(&mut self, wanted: usize) -> usize {
         let Some(room) = &mut self.room else { return wanted };
         room.try_grow(self.packed_bytes + wanted * size_of::<Record>());
@@ -84,7 +88,7 @@ impl FetchedBatch {
     /// True if there is nothing in it that a processor or its keeper needs to know.
     pub(super) fn is_empty(&self) -> bool {
         let has_records = match &self.unpacked {
-            Unpacked::Plain(records) => !records.is_empty(),
+            Unpacked::Plain(records) => !records.as_slice().is_empty(),
             Unpacked::Aggregated(expansions, current) => {
                 !expansions.as_slice().is_empty() || current.is_some()
             }
@@ -94,27 +98,42 @@ impl FetchedBatch {
 }
 
 impl Unpacked {
+    pub(super) fn plain(records: Vec<Record>) -> Self {
+        Self::Plain(records.into_iter())
+    }
+
     pub(super) fn aggregated(expansions: Vec<Expansion>) -> Self {
         Self::Aggregated(expansions.into_iter(), None)
     }
 
-    /// At most how many user records are still to come.
-    fn remaining(&self) -> usize {
-        let remaining = match self {
-            Self::Plain(records) => return records.len(),
-            Self::Aggregated(expansions, current) => {
-                expansions.as_slice().iter().chain(current).map(Expansion::remaining).sum::<u64>()
-            }
+    /// At most how many records are still to come; `count` of them need no more looks.
+    fn remaining(&self, count: usize) -> usize {
+        let (expansions, current) = match self {
+            Self::Plain(records) => return records.len().min(count),
+            Self::Aggregated(expansions, current) => (expansions, current),
         };
-        usize::try_from(remaining).unwrap_or(usize::MAX)
+        let mut remaining = 0;
+        for expansion in current.iter().chain(expansions.as_slice()) {
+            remaining += usize::try_from(expansion.remaining()).unwrap_or(usize::MAX).min(count);
+            if remaining >= count {
+                return count;
+            }
+        }
+        remaining
     }
 
     /// The next records, up to `count` of them.
     fn take(&mut self, count: usize) -> NextRecords {
         let mut next = NextRecords::default();
-        next.records.reserve_exact(self.remaining().min(count));
+        next.records.reserve_exact(self.remaining(count));
         let NextRecords { records, malformed } = &mut next;
-        let Self::Aggregated(expansions, current) = self else { return next };
+        let (expansions, current) = match self {
+            Self::Plain(plain) => {
+                records.extend(plain.take(count));
+                return next;
+            }
+            Self::Aggregated(expansions, current) => (expansions, current),
+        };
         while records.len() < count {
             if current.is_none() {
                 *current = expansions.next();
@@ -146,3 +165,6 @@ impl fmt::Debug for FetchedBatch {
         f.debug_struct("FetchedBatch").field("shard_end", &self.shard_end).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

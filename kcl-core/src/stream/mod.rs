@@ -26,7 +26,7 @@ pub use catalog::list_all_shards;
 pub use consumer::{ConsumerDescription, ConsumerRef, ConsumerStatus, StreamDescription, StreamStatus};
 pub use fan_out::{FanOutConsumer, FanOutSettings};
 pub(crate) use fetch_budget::Room;
-pub(crate) use fetched_batch::{FetchedBatch, NextRecords};
+pub(crate) use fetched_batch::{BATCH_RECORDS_MAX, FetchedBatch, NextRecords};
 pub(crate) use fetcher::Fetcher;
 pub use kinesis::{ChildShard, GET_RECORDS_MAX, GetRecordsOutput, IteratorPosition, Kinesis, ShardIterator};
 pub use polling_settings::PollingSettings;

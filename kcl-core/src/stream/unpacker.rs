@@ -37,7 +37,7 @@ impl Unpacker {
                 let done = records.partition_point(|record| is_processed(record, processed));
                 records.drain(..done);
             }
-            Unpacked::Plain(records)
+            Unpacked::plain(records)
         } else {
             Unpacked::aggregated(self.expand(records, seals, processed))
         };
@@ -111,7 +111,7 @@ mod tests {
     use super::*;
     use crate::aggregation::{Aggregator, MAGIC, NewUserRecord};
     use crate::model::{ShardId, StreamId, Timestamp, WorkerId};
-    use crate::stream::NextRecords;
+    use crate::stream::{BATCH_RECORDS_MAX, NextRecords};
 
     fn position(number: u64, sub_sequence_number: u64) -> RecordPosition {
         RecordPosition { sequence_number: number.to_string().parse().unwrap(), sub_sequence_number }
@@ -160,7 +160,7 @@ mod tests {
             holds_user_records,
             events: Events::new(WorkerId::new("a").unwrap(), Some(Arc::new(sink))),
         };
-        let next = unpacker.unpack(page, start).next_records();
+        let next = unpacker.unpack(page, start).next_records(BATCH_RECORDS_MAX);
         (next, events.lock().unwrap().clone())
     }
 

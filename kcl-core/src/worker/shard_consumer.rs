@@ -255,15 +255,15 @@ impl ShardConsumer {
         Some(self.end(page.shard_end?).await)
     }
 
-    /// Delivers a page, batch by batch, and commits each; or into lanes, which are committed as they go on. A page of
-    /// aggregates may have a great many batches, so what is left of it when the shard is to be given away is left to the
-    /// next owner.
+    /// Delivers a page, batch by batch, and commits each; or into lanes, which are committed as they go on. A page may have
+    /// a great many batches, so what is left of it when the shard is to be given away is left to the next owner.
     async fn deliver(&mut self, page: &mut FetchedBatch) -> Result<(), Halt> {
         if let ShardDelivery::Lanes(runner) = &mut self.delivery {
             return runner.accept(page).await;
         }
+        let records_max = self.context.settings.records_per_batch_max;
         loop {
-            let (shard, next) = (self.shard().clone(), page.next_records());
+            let (shard, next) = (self.shard().clone(), page.next_records(records_max));
             let mut in_hand = BatchInHand::new(shard, next, page.millis_behind_latest);
             let Some(last) = in_hand.last() else { return Ok(()) };
             if self.plants(PlantedFault::CommitBeforeProcessing) {

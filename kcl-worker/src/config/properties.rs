@@ -126,8 +126,8 @@ impl Reading<'_> {
         self.layer.assignments.push(Assignment { key, value, origin, spelling: property.name.clone() });
     }
 
-    /// Polling if it is asked for, or something of it is set; or else fan-out, by default as a consumer of the
-    /// application's name.
+    /// Polling if it is asked for, or something of it is set, with calls as large as reads; or else fan-out, by default as a
+    /// consumer of the application's name.
     fn settle_retrieval(&mut self) {
         let polls = self.mode == Mode::Polling || (self.mode == Mode::Default && self.polls);
         if polls {
@@ -138,11 +138,9 @@ impl Reading<'_> {
             self.layer.warnings.extend(dropped.iter().map(|assignment: &Assignment| {
                 format!("{}: {} has no effect: retrievalMode polls", assignment.origin, assignment.spelling)
             }));
+            self.suppose_same("records_per_batch_max", "records_per_read_max");
         } else if !self.sets("fan_out") {
-            let application = self.layer.assignments.iter().find(|given| given.key.name == "application");
-            if let Some(value) = application.map(|given| given.value.clone()) {
-                self.suppose("fan_out", value);
-            }
+            self.suppose_same("fan_out", "application");
         }
     }
 
@@ -156,6 +154,14 @@ impl Reading<'_> {
 
     fn sets(&self, key: &str) -> bool {
         self.layer.assignments.iter().any(|assignment| assignment.key.name == key)
+    }
+
+    /// What the file says of `other`, if it does.
+    fn suppose_same(&mut self, key: &str, other: &str) {
+        let given = self.layer.assignments.iter().rfind(|given| given.key.name == other);
+        if let Some(value) = given.map(|given| given.value.clone()) {
+            self.suppose(key, value);
+        }
     }
 
     fn suppose(&mut self, key: &str, value: Value) {

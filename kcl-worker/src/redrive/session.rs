@@ -35,6 +35,7 @@ pub(super) fn settings_of(config: &Config, letters: &Letters) -> Result<WorkerSe
         malformed_aggregates: of_run.malformed_aggregates,
         checkpointing: of_run.checkpointing,
         fetch_bytes_max: of_run.fetch_bytes_max,
+        records_per_batch_max: of_run.records_per_batch_max,
         failure_policy: of_run.failure_policy,
         call_deadlines: of_run.call_deadlines,
         shutdown_grace: of_run.shutdown_grace,

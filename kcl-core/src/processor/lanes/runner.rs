@@ -24,7 +24,7 @@ use crate::processor::calls::{CallFailure, Calls};
 use crate::processor::failure::LastResort;
 use crate::processor::{Checkpointer, Halt, ProcessorError};
 use crate::settings::WorkerSettings;
-use crate::stream::{FetchedBatch, Kinesis, NextRecords, Room};
+use crate::stream::{BATCH_RECORDS_MAX, FetchedBatch, Kinesis, NextRecords, Room};
 
 /// What is called for each record.
 pub(crate) type Handler = Arc<dyn Fn(Record) -> BoxFuture<'static, Result<(), ProcessorError>> + Send + Sync>;
@@ -110,7 +110,7 @@ impl LaneRunner {
     /// Takes the shard's next page. Waits while more is in flight than may be, and goes on with that meanwhile.
     pub(crate) async fn accept(&mut self, page: &mut FetchedBatch) -> Result<(), Halt> {
         loop {
-            let next = page.next_records();
+            let next = page.next_records(BATCH_RECORDS_MAX);
             if next.records.is_empty() {
                 break;
             }

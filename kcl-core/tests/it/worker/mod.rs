@@ -1,6 +1,7 @@
 //! Whole workers on the in-memory backend, under paused time: what users are promised, one file for each topic.
 
 mod aggregates;
+mod batch_bound;
 mod blocked_day;
 mod busy_shares;
 mod checkpointing;

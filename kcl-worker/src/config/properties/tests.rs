@@ -166,6 +166,24 @@ fn records_are_polled_if_anything_of_polling_is_set_or_it_is_asked_for() {
     assert!(problem("retrievalMode=BOTH").contains("DEFAULT, FANOUT or POLLING"));
 }
 
+/// There a call has what one read has returned.
+#[test]
+fn the_bound_of_a_read_is_that_of_a_batch_where_records_are_polled() {
+    for (lines, read, batch) in [
+        ("maxRecords=5", 5, 5),
+        ("pollingConfig.maxRecords=5\nmaxRecords=6", 5, 5),
+        ("retrievalMode=POLLING", 10_000, 1_000),
+        ("retrievalMode=POLLING\nmaxRecords=0", 10_000, 1_000),
+        ("retrievalMode=FANOUT\nmaxRecords=5", 5, 1_000),
+    ] {
+        let settings = good(lines).config.worker_settings().unwrap();
+        let found = (settings.polling.records_per_read_max, settings.records_per_batch_max);
+        assert_eq!(found, (read, batch), "{lines}");
+    }
+    let origin = good("maxRecords=5").given["records_per_batch_max"].origin.to_string();
+    assert_eq!(origin, "app.properties, as the MultiLangDaemon takes it");
+}
+
 #[test]
 fn a_primitive_that_is_zero_is_not_given_as_in_java() {
     for name in [

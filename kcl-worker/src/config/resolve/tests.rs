@@ -1,5 +1,5 @@
 use super::*;
-use crate::config::toml_file;
+use crate::config::{show, toml_file};
 
 fn resolved(text: &str) -> Resolved {
     let schema = Schema::worker();
@@ -68,8 +68,27 @@ fn settings_that_suit_each_other_are_good() {
 fn an_idle_time_that_nobody_gave_suits_the_number_of_applications() {
     let resolved = resolved("polling_applications = 10");
     let key = Schema::worker().find("idle_time_between_reads_ms").unwrap();
-    assert_eq!(resolved.effective(key), ("2000".to_owned(), Origin::Default));
+    assert_eq!(resolved.effective(key), (Shown::Value("2000".to_owned()), Origin::Default));
     assert_eq!(resolved.config.worker.polling.idle_time_between_reads.as_millis(), 2_000);
+}
+
+#[test]
+fn a_batch_that_nobody_bounds_is_smaller_for_a_child_and_shown_as_it_is() {
+    let exec = "processor = 'exec'\nexec_command = 'x'";
+    for (text, expected) in [
+        (String::new(), 10_000),
+        (exec.to_owned(), 1_000),
+        (format!("{exec}\nrecords_per_batch_max = 10000"), 10_000),
+        ("records_per_batch_max = 7".to_owned(), 7),
+    ] {
+        let (resolved, schema) = (resolved(&text), Schema::worker());
+        assert_eq!(resolved.config.worker_settings().unwrap().records_per_batch_max, expected, "{text}");
+        let (shown, _) = resolved.effective(schema.find("records_per_batch_max").unwrap());
+        assert_eq!(shown, Shown::Value(expected.to_string()), "{text}");
+        let json: Vec<serde_json::Value> = serde_json::from_str(&show::json(&schema, &resolved)).unwrap();
+        let shown = json.iter().find(|setting| setting["name"] == "records_per_batch_max").unwrap();
+        assert_eq!(shown["value"], expected.to_string(), "{text}");
+    }
 }
 
 /// Also where it does not belong: in a place for names, in a list of sources, in a URL that is none.

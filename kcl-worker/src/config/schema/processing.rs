@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use kcl_core::stream::GET_RECORDS_MAX;
+
 use super::{Group, MILLIS_MAX};
 use crate::config::config::CheckpointingChoice;
 use crate::config::key::{Choice, Key, Kind, Preset};
@@ -22,7 +24,19 @@ static CHECKPOINTING: [Choice; 2] = [
     },
 ];
 
-static KEYS: [Key; 9] = [
+static KEYS: [Key; 10] = [
+    Key::new(
+        "records_per_batch_max",
+        Kind::Whole {
+            range: 1..=GET_RECORDS_MAX as u64,
+            set: |config, records| {
+                config.worker.records_per_batch_max = usize::try_from(records).unwrap_or(usize::MAX);
+            },
+        },
+        Preset::Words("10000; 1000 with `processor` exec"),
+        "The most records that the processor gets at once. Reads are no smaller for it. Where the worker commits after each \
+         batch, smaller ones mean more writes to the lease table.",
+    ),
     Key::new(
         "checkpointing",
         Kind::Choice(&CHECKPOINTING),

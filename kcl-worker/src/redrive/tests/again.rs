@@ -231,7 +231,8 @@ async fn what_a_workers_settings_say_of_age_name_and_blocking_is_not_meant_for_l
         ("when_exhausted = 'skip'", WhenExhausted::SendToDestination),
     ] {
         let file = format!(
-            "worker_id = 'ada'\nmaximum_record_age_ms = 1\nmaximum_retry_attempts = 3\n{when_exhausted}"
+            "worker_id = 'ada'\nmaximum_record_age_ms = 1\nmaximum_retry_attempts = 3\n\
+             records_per_batch_max = 7\n{when_exhausted}"
         );
         fs::write(place.path("worker.toml"), file).unwrap();
         let path = place.path("worker.toml");
@@ -243,6 +244,7 @@ async fn what_a_workers_settings_say_of_age_name_and_blocking_is_not_meant_for_l
             settings.failure_policy;
         assert_eq!((maximum_record_age, maximum_retry_attempts), (None, Some(3)));
         assert_eq!((when_exhausted, settings.stream), (expected, stream()));
+        assert_eq!(settings.records_per_batch_max, 7);
         assert!(settings.worker_id.as_str().starts_with("redrive"), "{}", settings.worker_id);
     }
 }
