@@ -276,7 +276,9 @@ impl Serialize for Base64 {
 impl<'de> Deserialize<'de> for Base64 {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        let data = BASE64.decode_to_vec(text).map_err(|_| D::Error::custom("the data is not base64, with its padding"))?;
+        let data = BASE64
+            .decode_to_vec(text)
+            .map_err(|_| D::Error::custom("the data is not base64, with its padding"))?;
         Ok(Self(data.into()))
     }
 }
