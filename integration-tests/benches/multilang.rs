@@ -26,48 +26,66 @@ use proc::cpu_secs;
 
 mod proc;
 
-/// So many that the pace of reads from a shard, 2 MB a second, keeps no processor idle: two cores take less than 64 MB a second
-/// in such records.
-const SHARDS: usize = 32;
-
-const RECORDS_PER_SHARD: usize = 50_000;
-
-/// Small, so that what each record costs shows, and not the pace of reads.
-const RECORD_BYTES: usize = 100;
+/// The default streams: shards, records in each, and bytes of a record. A shard is read at 2 MB a second, so few shards of larger
+/// records would measure that pace.
+const STREAMS: [Stream; 2] = [
+    Stream { shards: 16, records_per_shard: 100_000, record_bytes: 50 },
+    Stream { shards: 32, records_per_shard: 50_000, record_bytes: 100 },
+];
 
 /// Batches from one checkpoint to the next; 0 for none.
-const CHECKPOINTS: [usize; 1] = [0];
+const CHECKPOINTS: [usize; 2] = [0, 2];
 
 const ROUNDS: usize = 3;
 
 /// How often the children's file is looked at.
 const LOOK_INTERVAL: Duration = Duration::from_millis(5);
 
+/// The settings of glibc's allocator for the process that serves: it keeps the memory of an answer for the next one. The service
+/// is on the machine, but it is not what is measured.
+const KEEP_MEMORY: &str = "glibc.malloc.mmap_threshold=33554432:glibc.malloc.trim_threshold=67108864";
+
+#[derive(Debug, Clone, Copy)]
+struct Stream {
+    shards: usize,
+    records_per_shard: usize,
+    record_bytes: usize,
+}
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
     let arguments: Vec<String> = env::args().skip(1).filter(|argument| argument != "--bench").collect();
-    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        ["serve"] => serve().await,
-        _ => measure().await,
+    let numbers: Vec<usize> = arguments.iter().filter_map(|argument| argument.parse().ok()).collect();
+    let chosen = match numbers[..] {
+        [shards, records_per_shard, record_bytes] => Some(Stream { shards, records_per_shard, record_bytes }),
+        _ => None,
+    };
+    match (arguments.first().map(String::as_str), chosen) {
+        (Some("serve"), Some(stream)) => serve(stream).await,
+        (_, Some(stream)) => measure(&[stream]).await,
+        _ => measure(&STREAMS).await,
     }
 }
 
-async fn measure() {
+async fn measure(streams: &[Stream]) {
     let Ok(kclpy) = env::var("KCLPY_PATH") else {
         println!("KCLPY_PATH is not set; after .ci/multilang the source is below target/tools");
         return;
     };
     let jars = env::var("DAEMON_JARS").ok();
     let python = interpreter().await;
-    println!(
-        "batches per checkpoint | of | records/s | MB/s | CPU-s for a million records: parent, children, service"
-    );
-    for batches_per_checkpoint in CHECKPOINTS {
-        for round in 0..ROUNDS {
-            let run = Run { python: &python, kclpy: &kclpy, batches_per_checkpoint, round };
-            run.measure("worker", |scene| run.worker(scene)).await;
-            if let Some(jars) = &jars {
-                run.measure("daemon", |scene| run.daemon(scene, jars)).await;
+    for stream in streams {
+        println!("{stream:?}");
+        println!(
+            "batches per checkpoint | of | records/s | MB/s | CPU-s for a million records: parent, children, service"
+        );
+        for batches_per_checkpoint in CHECKPOINTS {
+            for round in 0..ROUNDS {
+                let run = Run { stream, python: &python, kclpy: &kclpy, batches_per_checkpoint, round };
+                run.measure("worker", |scene| run.worker(scene)).await;
+                if let Some(jars) = &jars {
+                    run.measure("daemon", |scene| run.daemon(scene, jars)).await;
+                }
             }
         }
     }
@@ -80,6 +98,7 @@ async fn interpreter() -> String {
 }
 
 struct Run<'a> {
+    stream: &'a Stream,
     /// The interpreter itself: `python3` may be a script that looks for it, once for each child.
     python: &'a str,
     kclpy: &'a str,
@@ -100,8 +119,9 @@ impl Run<'_> {
     async fn measure(&self, name: &str, start: impl FnOnce(&Scene) -> Command) {
         let (mut service, kinesis, dynamodb) = self.start_service().await;
         let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!(
-            "multilang-{}-{name}-{}-{}",
+            "multilang-{}-{name}-{}-{}-{}",
             std::process::id(),
+            self.stream.shards,
             self.batches_per_checkpoint,
             self.round
         ));
@@ -118,7 +138,7 @@ impl Run<'_> {
         let pids = [parent.id().unwrap(), service.id().unwrap()];
         scene.until(&mut parent, "first", 1).await;
         let before = pids.map(cpu_secs);
-        scene.until(&mut parent, "last", SHARDS).await;
+        scene.until(&mut parent, "last", self.stream.shards).await;
         let after = pids.map(cpu_secs);
         self.print(name, &scene, [after[0] - before[0], after[1] - before[1]]);
         parent.kill().await.unwrap();
@@ -128,7 +148,10 @@ impl Run<'_> {
     /// A full stream and an empty table: their addresses.
     async fn start_service(&self) -> (Child, String, String) {
         let mut command = Command::new(env::current_exe().unwrap());
-        let mut service = command.arg("serve").stdout(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
+        let Stream { shards, records_per_shard, record_bytes } = *self.stream;
+        command.arg("serve").args([shards, records_per_shard, record_bytes].map(|number| number.to_string()));
+        command.env("GLIBC_TUNABLES", KEEP_MEMORY);
+        let mut service = command.stdout(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
         let mut lines = BufReader::new(service.stdout.take().unwrap()).lines();
         let kinesis = lines.next_line().await.unwrap().unwrap();
         let dynamodb = lines.next_line().await.unwrap().unwrap();
@@ -143,7 +166,7 @@ impl Run<'_> {
             self.kclpy,
             self.python,
             script.display(),
-            RECORDS_PER_SHARD,
+            self.stream.records_per_shard,
             self.batches_per_checkpoint,
             scene.log.display()
         )
@@ -194,12 +217,12 @@ impl Run<'_> {
         let first = at("first").map(|told| told.at).fold(f64::INFINITY, f64::min);
         let last = at("last").map(|told| told.at).fold(0.0, f64::max);
         let children: f64 = at("last").map(|told| told.cpu).sum();
-        let records = (SHARDS * RECORDS_PER_SHARD) as f64;
+        let records = (self.stream.shards * self.stream.records_per_shard) as f64;
         let (rate, millions) = (records / (last - first), records / 1e6);
         println!(
             "{:>2} | {name} | {rate:.0} | {:.1} | {:.2}, {:.2}, {:.2}",
             self.batches_per_checkpoint,
-            rate * RECORD_BYTES as f64 / 1e6,
+            rate * self.stream.record_bytes as f64 / 1e6,
             parent / millions,
             children / millions,
             service / millions
@@ -236,13 +259,13 @@ impl Scene {
 }
 
 /// Serves a full stream, without limits, and an empty lease table.
-async fn serve() {
+async fn serve(of: Stream) {
     let settings = MemoryKinesisSettings { limits: MemoryKinesisLimits::none(), ..Default::default() };
     let (kinesis, stream) = (Arc::new(MemoryKinesis::new(settings)), StreamId::named("orders").unwrap());
-    kinesis.create_stream(&stream, SHARDS).unwrap();
-    let data = Bytes::from(vec![b'.'; RECORD_BYTES]);
+    kinesis.create_stream(&stream, of.shards).unwrap();
+    let data = Bytes::from(vec![b'.'; of.record_bytes]);
     for shard in kinesis.shards(&stream).unwrap() {
-        for number in 0..RECORDS_PER_SHARD {
+        for number in 0..of.records_per_shard {
             let (key, start) = (format!("customer-{}", number % 100), Some(shard.hash_key_range.start));
             kinesis.put_record(&stream, &key, start, data.clone()).unwrap();
         }

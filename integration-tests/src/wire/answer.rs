@@ -81,32 +81,44 @@ fn head(content_type: &'static str, body: Body) -> Response<Body> {
     response
 }
 
-/// Written by hand: a page has thousands.
-pub(super) fn records(records: &[Record]) -> String {
-    let mut text = String::with_capacity(records.iter().map(room_for).sum());
-    text.push('[');
-    for record in records {
-        if text.len() > 1 {
-            text.push(',');
+/// What `GetRecords` and `SubscribeToShard` say of a page. `next` is the field that tells where it goes on, and its text. Written
+/// by hand into one piece of memory, since a page has thousands of records.
+pub(super) fn records_page(
+    records: &[Record],
+    millis_behind_latest: u64,
+    next: Option<(&str, String)>,
+    children: &[ChildShard],
+) -> String {
+    let mut page = String::with_capacity(FRAME_BYTES + records.iter().map(record_bytes).sum::<usize>());
+    page.push_str(r#"{"Records":["#);
+    for (index, record) in records.iter().enumerate() {
+        if index > 0 {
+            page.push(',');
         }
-        text.push_str(r#"{"SequenceNumber":""#);
-        text.push_str(record.position.sequence_number.as_str());
-        text.push_str(r#"","ApproximateArrivalTimestamp":"#);
-        push_seconds(&mut text, record.approximate_arrival);
-        text.push_str(r#","PartitionKey":"#);
-        text.push_str(&Value::from(record.partition_key.as_str()).to_string());
-        text.push_str(r#","Data":""#);
-        BASE64.encode_append(&record.data, &mut text);
-        text.push_str(r#""}"#);
+        push_record(&mut page, record);
     }
-    text.push(']');
-    text
+    let next = next.map(|(field, text)| format!(r#","{field}":"{text}""#)).unwrap_or_default();
+    let children = child_shards(children);
+    page + &format!(r#"],"MillisBehindLatest":{millis_behind_latest}{next}{children}}}"#)
 }
 
-/// Enough for nearly every record.
-fn room_for(record: &Record) -> usize {
-    const FRAME_BYTES: usize = 200;
+/// What is around the data and the key of a record, and about what is around the records.
+const FRAME_BYTES: usize = 200;
+
+fn record_bytes(record: &Record) -> usize {
     BASE64.encoded_length(record.data.len()) + record.partition_key.len() + FRAME_BYTES
+}
+
+fn push_record(page: &mut String, record: &Record) {
+    page.push_str(r#"{"SequenceNumber":""#);
+    page.push_str(record.position.sequence_number.as_str());
+    page.push_str(r#"","ApproximateArrivalTimestamp":"#);
+    push_seconds(page, record.approximate_arrival);
+    page.push_str(r#","PartitionKey":"#);
+    page.push_str(&Value::from(record.partition_key.as_str()).to_string());
+    page.push_str(r#","Data":""#);
+    BASE64.encode_append(&record.data, page);
+    page.push_str(r#""}"#);
 }
 
 /// With three digits after the point, as the service does.
@@ -146,7 +158,7 @@ pub(super) fn shard(shard: &Shard) -> Value {
 }
 
 /// The field that only the end of a shard has, ready to be put before the end of an object.
-pub(super) fn child_shards(children: &[ChildShard]) -> String {
+fn child_shards(children: &[ChildShard]) -> String {
     if children.is_empty() {
         return String::new();
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use kcl_core::stream::{Subscription, SubscriptionEvent};
 
-use super::answer::{Refusal, child_shards, records};
+use super::answer::{Refusal, records_page};
 use super::connection::Ending;
 use super::counts::Open;
 use super::fault::{StreamFault, WireFault};
@@ -125,15 +125,8 @@ fn in_stream(refusal: &Refusal) -> &'static str {
 }
 
 fn frame(event: &SubscriptionEvent) -> Bytes {
-    let continuation = match &event.continuation {
-        Some(number) => format!(r#","ContinuationSequenceNumber":"{number}""#),
-        None => String::new(),
-    };
-    let body = format!(
-        r#"{{"Records":{},"MillisBehindLatest":{}{continuation}{}}}"#,
-        records(&event.records),
-        event.millis_behind_latest,
-        child_shards(&event.children)
-    );
+    let continuation =
+        event.continuation.as_ref().map(|number| ("ContinuationSequenceNumber", number.to_string()));
+    let body = records_page(&event.records, event.millis_behind_latest, continuation, &event.children);
     self::event("SubscribeToShardEvent", body)
 }

@@ -6,7 +6,7 @@ use kcl_core::stream::{
 };
 use serde_json::{Value, json};
 
-use super::answer::{Refusal, child_shards, consumer, records, shard, stream_summary};
+use super::answer::{Refusal, consumer, records_page, shard, stream_summary};
 use super::request::{Arguments, SEPARATOR, split_iterator, split_token};
 
 type Outcome = Result<String, Refusal>;
@@ -145,14 +145,8 @@ async fn get_records(kinesis: &MemoryKinesis, arguments: &Arguments<'_>) -> Outc
         arguments.count("Limit").map_or(GET_RECORDS_MAX, |limit| limit.try_into().unwrap_or(u32::MAX));
     let iterator = ShardIterator { shard, token: token.to_owned() };
     let page = kinesis.get_records(&iterator, limit).await?;
-    let next = page.next.as_ref().map(|next| format!(r#","NextShardIterator":"{}""#, wire_iterator(next)));
-    Ok(format!(
-        r#"{{"Records":{},"MillisBehindLatest":{}{}{}}}"#,
-        records(&page.records),
-        page.millis_behind_latest,
-        next.unwrap_or_default(),
-        child_shards(&page.children)
-    ))
+    let next = page.next.as_ref().map(|next| ("NextShardIterator", wire_iterator(next)));
+    Ok(records_page(&page.records, page.millis_behind_latest, next, &page.children))
 }
 
 fn wire_iterator(iterator: &ShardIterator) -> String {

@@ -1,5 +1,6 @@
 //! What the service says of records reads as the SDK would read it; what it does not say is not made up.
 
+use aws_sdk_kinesis::types as sdk;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use kcl_core::ErrorKind;
@@ -118,12 +119,21 @@ proptest! {
         let behind = theirs.millis_behind_latest().unwrap_or_default();
         prop_assert_eq!(i64::try_from(ours.millis_behind_latest).unwrap(), behind);
         let named: Vec<&str> = ours.children.iter().map(|child| child.shard_id.as_str()).collect();
-        prop_assert_eq!(named, theirs.child_shards().iter().map(|child| child.shard_id()).collect::<Vec<_>>());
+        prop_assert_eq!(named, theirs.child_shards().iter().map(sdk::ChildShard::shard_id).collect::<Vec<_>>());
     }
 }
 
-/// The SDK reads each of these as a page: of no records, without an iterator, which is the end of a shard; or with a record
-/// that is empty.
+/// What a proxy may say.
+const NOTHING: &str = "{}";
+
+/// Why there is a reader of our own: this is how the end of a shard looks.
+#[tokio::test]
+async fn the_sdk_reads_nothing_as_a_page_without_an_iterator() {
+    let server = Canned::answering("200 OK", NOTHING).await;
+    let theirs = client(&server.url).get_records().shard_iterator("here").send().await.unwrap();
+    assert!(theirs.records().is_empty() && theirs.next_shard_iterator().is_none());
+}
+
 #[tokio::test]
 async fn what_the_service_does_not_say_is_not_made_up() {
     let good = json!({
@@ -140,7 +150,7 @@ async fn what_the_service_does_not_say_is_not_made_up() {
         json!({ "Records": [good, record] }).to_string()
     };
     for (body, named) in [
-        ("{}".to_owned(), "`Records`"),
+        (NOTHING.to_owned(), "`Records`"),
         (json!({ "Records": null }).to_string(), "records of a page"),
         (without("Data"), "`Data`"),
         (without("SequenceNumber"), "`SequenceNumber`"),
