@@ -1,36 +1,43 @@
 use std::env::{self, VarError};
 use std::io::{IsTerminal, stderr};
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{Layer as _, fmt, registry};
 
 use crate::Failure;
 use crate::config::LogFormat;
 use crate::progress::make_way;
 
+/// The variable that chooses what is logged, as in most programs in Rust.
+const VARIABLE: &str = "RUST_LOG";
+
 /// Sends the log to standard error, by this filter unless `RUST_LOG` is another. A process logs in one place: where a
 /// program that calls this has set one up already, that stands.
 pub(crate) fn start(format: LogFormat, filter: &str) -> Result<(), Failure> {
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(env_filter(filter)?)
-        .with_ansi(stderr().is_terminal())
-        .with_writer(|| {
-            make_way();
-            stderr()
-        });
-    let _stands = match format {
-        LogFormat::Text => builder.try_init(),
-        LogFormat::Json => builder.json().try_init(),
+    let layer = fmt::layer().with_ansi(stderr().is_terminal()).with_writer(|| {
+        make_way();
+        stderr()
+    });
+    let layer = match format {
+        LogFormat::Text => layer.boxed(),
+        LogFormat::Json => layer.json().boxed(),
     };
+    let _stands = registry().with(layer).with(targets(filter)?).try_init();
     Ok(())
 }
 
-fn env_filter(default: &str) -> Result<EnvFilter, Failure> {
-    let text = match env::var(EnvFilter::DEFAULT_ENV) {
-        Ok(text) => text,
-        Err(VarError::NotPresent) => default.to_owned(),
-        Err(error) => return Err(Failure::usage(format!("RUST_LOG cannot be used: {error}"))),
+/// Levels for parts of the program. The filters of spans and fields that `EnvFilter` has would bring a regex engine.
+fn targets(default: &str) -> Result<Targets, Failure> {
+    let text = match env::var(VARIABLE) {
+        Ok(text) if !text.is_empty() => text,
+        Ok(_) | Err(VarError::NotPresent) => default.to_owned(),
+        Err(error) => return Err(Failure::usage(format!("{VARIABLE} cannot be used: {error}"))),
     };
-    EnvFilter::try_new(&text).map_err(|error| {
-        Failure::usage(format!("RUST_LOG is '{text}': {error}; use for example info, or warn,kcl_core=debug"))
+    text.parse().map_err(|error| {
+        Failure::usage(format!(
+            "{VARIABLE} is '{text}': {error}; use for example info, or warn,kcl_core=debug"
+        ))
     })
 }

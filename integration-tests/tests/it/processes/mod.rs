@@ -7,6 +7,7 @@
 mod a_bad_day;
 #[cfg(feature = "static-binary")]
 mod from_scratch;
+mod logs;
 mod mistakes;
 mod observed;
 mod operators;
