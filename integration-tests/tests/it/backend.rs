@@ -56,6 +56,12 @@ impl Backend {
         Self::at(None, None).await
     }
 
+    /// In front of this Kinesis, with an emulator of DynamoDB.
+    #[cfg(feature = "java-daemon")]
+    pub(crate) async fn before(kinesis_url: &str) -> Self {
+        Self::at(Some(kinesis_url.to_owned()), None).await
+    }
+
     async fn at(kinesis_url: Option<String>, dynamodb_url: Option<String>) -> Self {
         let mut servers = JoinSet::new();
         let kinesis_url = match kinesis_url {

@@ -7,6 +7,8 @@
 mod a_bad_day;
 #[cfg(feature = "static-binary")]
 mod from_scratch;
+#[cfg(feature = "java-daemon")]
+mod java_fleet;
 mod logs;
 mod mistakes;
 mod observed;
