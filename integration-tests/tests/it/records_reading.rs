@@ -32,7 +32,8 @@ async fn read(url: &str) -> kcl_core::Result<GetRecordsOutput> {
 #[derive(Debug)]
 struct Sent {
     number: u128,
-    key: String,
+    /// The service does not return one that it chose itself.
+    key: Option<String>,
     data: Vec<u8>,
     arrival_ms: i64,
 }
@@ -40,9 +41,13 @@ struct Sent {
 impl Sent {
     #[expect(clippy::cast_precision_loss, reason = "the service's own number is no more precise")]
     fn json(&self) -> Value {
+        let arrival = match self.arrival_ms % 1_000 {
+            0 => json!(self.arrival_ms / 1_000),
+            _ => json!(self.arrival_ms as f64 / 1_000.0),
+        };
         json!({
             "SequenceNumber": self.number.to_string(),
-            "ApproximateArrivalTimestamp": self.arrival_ms as f64 / 1_000.0,
+            "ApproximateArrivalTimestamp": arrival,
             "PartitionKey": self.key,
             "Data": BASE64_STANDARD.encode(&self.data),
             "EncryptionType": "NONE",
@@ -53,7 +58,7 @@ impl Sent {
     fn is(&self, record: &Record) -> bool {
         record.position.sequence_number.as_str() == self.number.to_string()
             && record.position.sub_sequence_number == 0
-            && record.partition_key.as_str() == self.key
+            && record.partition_key.as_str() == self.key.as_deref().unwrap_or_default()
             && record.data == self.data
             && record.approximate_arrival.as_millis() == self.arrival_ms
             && record.explicit_hash_key.is_none()
@@ -66,8 +71,28 @@ fn sent() -> impl Strategy<Value = Sent> {
         prop::collection::vec(any::<u8>(), 8_000..9_000),
         Just(vec![0xff; 30])
     ];
-    (any::<u128>(), "\\PC{1,20}|[\"\\\\/\u{8}\u{1f}é🦀]{1,9}", data, 0..4_000_000_000_000_i64)
-        .prop_map(|(number, key, data, arrival_ms)| Sent { number, key, data, arrival_ms })
+    let key = prop::option::weighted(0.9, "\\PC{1,20}|[\"\\\\/\u{8}\u{1f}é🦀]{1,9}");
+    let arrival = prop_oneof![
+        -4_000_000_000_000..4_000_000_000_000_i64,
+        (0..4_000_000_000_i64).prop_map(|secs| secs * 1_000)
+    ];
+    (any::<u128>(), key, data, arrival).prop_map(|(number, key, data, arrival_ms)| Sent {
+        number,
+        key,
+        data,
+        arrival_ms,
+    })
+}
+
+fn leave_out_nulls(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            fields.retain(|_, value| !value.is_null());
+            fields.values_mut().for_each(leave_out_nulls);
+        }
+        Value::Array(values) => values.iter_mut().for_each(leave_out_nulls),
+        _ => {}
+    }
 }
 
 fn child() -> Value {
@@ -90,13 +115,17 @@ proptest! {
         children in prop_oneof![Just(json!(null)), Just(json!([])), Just(json!([child(), child()]))],
         escapes_slashes: bool,
         is_pretty: bool,
+        leaves_out_nulls: bool,
     ) {
-        let page = json!({
+        let mut page = json!({
             "Records": sent.iter().map(Sent::json).collect::<Vec<_>>(),
             "NextShardIterator": next,
             "MillisBehindLatest": behind,
             "ChildShards": children,
         });
+        if leaves_out_nulls {
+            leave_out_nulls(&mut page);
+        }
         let mut body = if is_pretty { format!("{page:#}") } else { page.to_string() };
         if escapes_slashes {
             body = body.replace('/', "\\/");
@@ -112,7 +141,7 @@ proptest! {
         prop_assert_eq!(theirs.records().len(), sent.len());
         for (ours, theirs) in ours.records.iter().zip(theirs.records()) {
             prop_assert_eq!(ours.position.sequence_number.as_str(), theirs.sequence_number());
-            prop_assert_eq!(Some(ours.partition_key.as_str()), theirs.partition_key());
+            prop_assert_eq!(ours.partition_key.as_str(), theirs.partition_key().unwrap_or_default());
             prop_assert_eq!(&ours.data[..], theirs.data().as_ref());
         }
         prop_assert_eq!(ours.next.as_ref().map(|next| next.token.as_str()), theirs.next_shard_iterator());
@@ -151,6 +180,7 @@ async fn what_the_service_does_not_say_is_not_made_up() {
     };
     for (body, named) in [
         (NOTHING.to_owned(), "`Records`"),
+        (json!([[], null, 0, null]).to_string(), "an array is no page"),
         (json!({ "Records": null }).to_string(), "records of a page"),
         (without("Data"), "`Data`"),
         (without("SequenceNumber"), "`SequenceNumber`"),
@@ -163,6 +193,7 @@ async fn what_the_service_does_not_say_is_not_made_up() {
             "`ParentShards`",
         ),
         (json!({ "Records": [good] }).to_string().replace("]}", ""), "EOF"),
+        (with("ApproximateArrivalTimestamp", json!("2026-01-01")), "invalid type"),
         ("<html>hello</html>".to_owned(), "expected value"),
     ] {
         let server = Canned::answering("200 OK", &body).await;

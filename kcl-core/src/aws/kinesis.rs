@@ -6,12 +6,13 @@ mod subscription_clients;
 mod translate;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use aws_sdk_kinesis::Client;
 use aws_sdk_kinesis::config::{IdentityCache, SharedHttpClient};
+use tracing::warn;
 
 use self::own_reading::OwnReading;
 use self::records_body::RecordsPage;
@@ -173,10 +174,11 @@ impl Kinesis for AwsKinesis {
             .send()
             .await
             .map_err(|error| self.errors.error(&call, &error))?;
-        let page = match reading.take() {
-            Some(page) => page,
-            // An SDK that reads for itself all the same.
-            None => translate::records_page(output).map_err(|error| unreadable(&call, &error))?,
+        let page = if let Some(page) = reading.take() {
+            page
+        } else {
+            warn_of_the_sdks_reading();
+            translate::records_page(output).map_err(|error| unreadable(&call, &error))?
         };
         let RecordsPage { records, next, millis_behind_latest, children } = page;
         let next = next.map(|token| ShardIterator { shard: iterator.shard.clone(), token });
@@ -241,4 +243,15 @@ impl Kinesis for AwsKinesis {
 fn one<T, U>(call: &str, item: Option<T>, read: impl FnOnce(T) -> Result<U>) -> Result<U> {
     let item = item.ok_or_else(|| corrupt(format!("{call} returned nothing")))?;
     read(item).map_err(|error| unreadable(call, &error))
+}
+
+/// Once: shards are read all the same.
+fn warn_of_the_sdks_reading() {
+    static WARNED: Once = Once::new();
+    WARNED.call_once(|| {
+        warn!(
+            "this version of the AWS SDK reads GetRecords by itself, which is slower and takes an answer without records for the \
+             end of a shard; build with the version of aws-smithy-runtime that kcl-core is tested with"
+        );
+    });
 }

@@ -62,7 +62,7 @@ impl FetchedBatch {
         if let Unpacked::Plain(records) = &mut self.unpacked
             && records.len() <= records_max
         {
-            // The page itself is given away: nothing is copied, and no more room is needed.
+            // All that is left is given away, and no more room is needed. Of a page that fits at once nothing is copied.
             return NextRecords { records: std::mem::take(records).collect(), malformed: BTreeMap::new() };
         }
         let wanted = self.unpacked.remaining(records_max);

@@ -18,6 +18,10 @@ use crate::retry::{Retry, RetryDelays, within};
 const READ_RETRY_DELAYS: RetryDelays =
     RetryDelays { initial: Duration::from_millis(250), max: Duration::from_secs(10) };
 
+/// So many answers in a row that are not what the service sends, and the shard is left to another worker. One or two come of a
+/// proxy in trouble; more of one that is wrong, and another worker may have a better way.
+const CORRUPT_ANSWERS_MAX: u32 = 3;
+
 /// Reads a shard with `GetRecords`.
 #[derive(Debug)]
 pub(super) struct PollingSource {
@@ -26,6 +30,8 @@ pub(super) struct PollingSource {
     settings: PollingSettings,
     events: Events,
     retry: Retry,
+    /// In a row.
+    corrupt_answers: u32,
     position: ReadPosition,
     iterator: Option<ShardIterator>,
     page_size: PageSize,
@@ -47,6 +53,7 @@ impl PollingSource {
             settings,
             events,
             retry: Retry::new(READ_RETRY_DELAYS, seed),
+            corrupt_answers: 0,
             position,
             iterator: None,
             page_size: PageSize::default(),
@@ -96,6 +103,7 @@ impl PollingSource {
             self.events.emit(&Event::ReadRecovered { shard: &self.shard });
         }
         self.retry.reset();
+        self.corrupt_answers = 0;
         let shard_end = next.is_none().then_some(children);
         self.iterator = next;
         SourceBatch { records, millis_behind_latest, shard_end, room: Some(room) }
@@ -104,7 +112,9 @@ impl PollingSource {
     /// Decides when to try again, or that trying again is of no use.
     fn recover(&mut self, error: Error) -> Result<()> {
         let expired = error.kind() == ErrorKind::IteratorExpired;
-        if !expired && !error.is_retryable() {
+        self.corrupt_answers = if error.kind() == ErrorKind::Corrupt { self.corrupt_answers + 1 } else { 0 };
+        let may_be_mended = self.corrupt_answers > 0 && self.corrupt_answers < CORRUPT_ANSWERS_MAX;
+        if !expired && !may_be_mended && !error.is_retryable() {
             return Err(error);
         }
         if expired {

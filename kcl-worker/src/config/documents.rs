@@ -50,8 +50,8 @@ const PROPERTIES: &str = "
 * As in Java, an application without a position begins at `LATEST`, and records come by enhanced fan-out, as a consumer of the
   application's name, unless something of polling is set or `retrievalMode` is `POLLING`.
 * As in Java, where records are polled `maxRecords` bounds a call of the processor as well as a read: it is also
-  `records_per_batch_max`, unless the environment or a flag says otherwise. Without it a call has up to 1,000 records. The 10,000
-  that the sample file for Python has cost such a child a quarter to a third more CPU.
+  `records_per_batch_max`, unless the environment or a flag sets that. Without it a call has up to 1,000 records. The 10,000
+  that the sample file for Python has cost such a child a quarter more CPU, or more.
 * Unlike in Java, an unknown property is an error, with the nearest known name.
 * What has no effect is reported in the log at the start, with the reason.
 

@@ -18,7 +18,7 @@ use crate::Failure;
 const PLACEHOLDER: &str = "placeholder";
 
 /// A child takes a batch as one line of JSON. A library for Python needs 2.7 CPU-seconds for a million records in batches of
-/// 10,000, 2.0 to 2.2 in batches of 1,000, and no less in smaller ones.
+/// 10,000, or more, 2.0 to 2.2 in batches of 1,000, and no less in smaller ones (docs/benchmarks.md).
 const EXEC_RECORDS_PER_BATCH: usize = 1_000;
 
 /// What all sources together say.
@@ -75,7 +75,11 @@ impl Resolved {
         self.warnings.extend(layer.warnings);
         let mut problems = layer.problems;
         for assignment in layer.assignments {
-            if let Err(advice) = assignment.key.set(&mut self.config, &assignment.value) {
+            // What is implied is what the source says elsewhere, and is refused there.
+            let is_implied = matches!(assignment.origin, Origin::Implied { .. });
+            if let Err(advice) = assignment.key.set(&mut self.config, &assignment.value)
+                && !is_implied
+            {
                 problems.push((assignment.place(), assignment.refused(&advice)));
             }
             self.given.insert(assignment.key.name, assignment);

@@ -1,7 +1,7 @@
 use std::env::{self, VarError};
 use std::io::{IsTerminal, stderr};
 
-use tracing_subscriber::filter::Targets;
+use tracing_subscriber::filter::{ParseError, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{Layer as _, fmt, registry};
@@ -35,9 +35,41 @@ fn targets(default: &str) -> Result<Targets, Failure> {
         Ok(_) | Err(VarError::NotPresent) => default.to_owned(),
         Err(error) => return Err(Failure::usage(format!("{VARIABLE} cannot be used: {error}"))),
     };
-    text.parse().map_err(|error| {
+    parse(&text).map_err(|problem| {
         Failure::usage(format!(
-            "{VARIABLE} is '{text}': {error}; use for example info, or warn,kcl_core=debug"
+            "{VARIABLE} is '{text}': {problem}; use for example info, or warn,kcl_core=debug"
         ))
     })
+}
+
+/// `Targets` takes a space for a part of a name, nothing for a level, and a span for a name.
+fn parse(text: &str) -> Result<Targets, String> {
+    let pieces: Vec<&str> = text.split(',').map(str::trim).filter(|piece| !piece.is_empty()).collect();
+    match pieces.iter().find(|piece| piece.contains(['[', '{']) || piece.ends_with('=')) {
+        Some(piece) => Err(format!("'{piece}' is no level, and no part of the program with its level")),
+        None => pieces.join(",").parse().map_err(|error: ParseError| error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing::Level;
+
+    use super::*;
+
+    #[test]
+    fn what_is_usual_is_understood_and_what_is_not_is_refused() {
+        for text in ["warn,kcl_core=debug", " warn , kcl_core=debug,", ",kcl_core=DEBUG,warn,,"] {
+            let targets = parse(text).unwrap();
+            let enabled = |target, level| targets.would_enable(target, &level);
+            assert!(
+                enabled("kcl_core::worker", Level::DEBUG) && !enabled("kcl_core", Level::TRACE),
+                "{text}"
+            );
+            assert!(enabled("hyper", Level::WARN) && !enabled("hyper", Level::INFO), "{text}");
+        }
+        for text in ["kcl_core[batch]=debug", "[{shard}]=debug", "kcl_core=", "kcl_core=loud"] {
+            assert!(parse(text).is_err(), "{text}");
+        }
+    }
 }

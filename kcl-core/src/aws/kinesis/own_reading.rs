@@ -11,7 +11,8 @@ use aws_smithy_runtime_api::client::ser_de::{DeserializeResponse, SharedResponse
 use super::records_body::RecordsPage;
 
 /// Reads the answer to one `GetRecords` in place of the SDK, which then returns an empty one. What is not a success is left to
-/// the SDK.
+/// the SDK. For one attempt: where the SDK retries by itself, which [`kinesis_client`](super::kinesis_client) does not let it, this
+/// would read what is no success later.
 ///
 /// The SDK's reading makes three allocations for a record, and takes what is not there for empty (ADR 19).
 #[derive(Debug, Clone, Default)]

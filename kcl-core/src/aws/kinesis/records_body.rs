@@ -28,6 +28,10 @@ pub(super) struct RecordsPage {
 impl RecordsPage {
     /// Fails with the field and the place of what cannot be read.
     pub(super) fn read(body: &[u8]) -> std::result::Result<Self, serde_json::Error> {
+        // Without names serde would take the fields of an array in their order.
+        if body.trim_ascii_start().first() == Some(&b'[') {
+            return Err(serde_json::Error::custom("an array is no page"));
+        }
         let body: Body = serde_json::from_slice(body)?;
         let children = body.child_shards.unwrap_or_default();
         Ok(Self {
@@ -62,11 +66,16 @@ struct RecordFields<'a> {
     sequence_number: Cow<'a, str>,
     /// Seconds with a fraction.
     approximate_arrival_timestamp: f64,
-    #[serde(borrow, default)]
-    partition_key: Cow<'a, str>,
+    /// Not there, or null, where the service chose the shard.
+    #[serde(borrow)]
+    partition_key: Option<Text<'a>>,
     #[serde(borrow)]
     data: Cow<'a, str>,
 }
+
+/// Of the body, without a copy unless it has escapes: serde makes a copy of what is optional unless it has a type of its own.
+#[derive(Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -111,8 +120,9 @@ fn record(fields: &RecordFields<'_>, memory: &mut RecordMemory) -> Result<Record
     let sequence_number: SequenceNumber = fields.sequence_number.parse()?;
     let about =
         |error: Error| Error::new(error.kind(), format!("record {}: {error}", fields.sequence_number));
+    let key = fields.partition_key.as_ref().map_or("", |Text(key)| key);
     Ok(Record {
-        partition_key: PartitionKey::try_from(memory.copy(fields.partition_key.as_bytes())?)?,
+        partition_key: PartitionKey::try_from(memory.copy(key.as_bytes())?)?,
         explicit_hash_key: None,
         approximate_arrival: timestamp_of_secs(fields.approximate_arrival_timestamp).map_err(about)?,
         data: memory.decode(&fields.data).map_err(about)?,

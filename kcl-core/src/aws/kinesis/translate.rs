@@ -239,7 +239,32 @@ pub(super) fn corrupt(message: String) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use aws_sdk_kinesis::primitives::Blob;
+
     use super::*;
+
+    /// What is read where the SDK reads for itself.
+    #[test]
+    fn a_page_of_the_sdks_types_is_taken_as_it_is() {
+        let record = sdk::Record::builder()
+            .sequence_number("497")
+            .partition_key("key")
+            .data(Blob::new("data"))
+            .approximate_arrival_timestamp(DateTime::from_millis(1_700_000_000_123));
+        let range = sdk::HashKeyRange::builder().starting_hash_key("0").ending_hash_key("9").build().unwrap();
+        let child =
+            sdk::ChildShard::builder().shard_id("child").parent_shards("parent").hash_key_range(range);
+        let output = GetRecordsOutput::builder()
+            .records(record.build().unwrap())
+            .next_shard_iterator("next")
+            .millis_behind_latest(5)
+            .child_shards(child.build().unwrap());
+        let body = br#"{"Records":[{"SequenceNumber":"497","PartitionKey":"key","Data":"ZGF0YQ==",
+            "ApproximateArrivalTimestamp":1700000000.123}],"NextShardIterator":"next","MillisBehindLatest":5,
+            "ChildShards":[{"ShardId":"child","ParentShards":["parent"],
+                "HashKeyRange":{"StartingHashKey":"0","EndingHashKey":"9"}}]}"#;
+        assert_eq!(records_page(output.build().unwrap()).unwrap(), RecordsPage::read(body).unwrap());
+    }
 
     #[test]
     fn a_time_survives_the_fraction_of_a_second() {

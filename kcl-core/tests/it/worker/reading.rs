@@ -85,6 +85,32 @@ async fn a_shard_that_cannot_be_read_is_reported_released_and_tried_again() {
     assert_eq!(fleet.assert_good(), 0);
 }
 
+/// By whatever is between the service and us.
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_is_no_page_is_asked_for_again_and_then_the_shard_is_left_to_another() {
+    for (answers, left) in [(1, 0), (2, 0), (3, 1)] {
+        let mut fleet = Fleet::new(1);
+        fleet.put(100);
+        let corrupt = Arc::new(AtomicU64::new(answers));
+        start_with_faults(&mut fleet, move |call| match call {
+            KinesisCall::GetRecords(_)
+                if corrupt
+                    .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1))
+                    .is_ok() =>
+            {
+                Fault::Fail(ErrorKind::Corrupt)
+            }
+            _ => Fault::None,
+        });
+        fleet.drain().await;
+        assert_eq!(fleet.assert_good(), 0);
+        assert_eq!(
+            (fleet.count_events("ReadFailed"), fleet.count_events("ShardFailed")),
+            (answers.min(2) as usize, left)
+        );
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_shard_is_never_read_more_than_five_times_a_second() {
     let mut fleet = Fleet::new(1);

@@ -180,6 +180,11 @@ fn the_bound_of_a_read_is_that_of_a_batch_where_records_are_polled() {
         let found = (settings.polling.records_per_read_max, settings.records_per_batch_max);
         assert_eq!(found, (read, batch), "{lines}");
     }
+    let refused = problem("maxRecords=20000");
+    assert!(
+        refused.contains("maxRecords is '20000'") && !refused.contains("records_per_batch_max"),
+        "{refused}"
+    );
     let origin = good("maxRecords=5").given["records_per_batch_max"].origin.to_string();
     assert_eq!(origin, "app.properties, as the MultiLangDaemon takes it");
 }

@@ -1,3 +1,5 @@
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use kcl_core::model::{RecordPosition, Timestamp};
 use proptest::prelude::*;
@@ -136,7 +138,7 @@ proptest! {
             prop_assert_eq!(&read["subSequenceNumber"], sub_sequence_number);
             prop_assert_eq!(&read["partitionKey"], &key);
             prop_assert_eq!(&read["approximateArrivalTimestamp"], millis);
-            prop_assert_eq!(BASE64.decode_to_vec(read["data"].as_str().unwrap()).unwrap(), &data[..]);
+            prop_assert_eq!(BASE64_STANDARD.decode(read["data"].as_str().unwrap()).unwrap(), &data[..]);
         }
     }
 
