@@ -206,7 +206,7 @@ async fn what_the_service_does_not_say_is_not_made_up() {
 }
 
 #[tokio::test]
-async fn a_page_that_breaks_off_is_read_again() {
+async fn a_page_that_breaks_off_is_passing_trouble() {
     let server = Canned::sending("200 OK", 500, r#"{"Records":["#).await;
     let error = read(&server.url).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Transient, "{error}");

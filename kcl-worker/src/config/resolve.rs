@@ -18,7 +18,7 @@ use crate::Failure;
 const PLACEHOLDER: &str = "placeholder";
 
 /// A child takes a batch as one line of JSON. A library for Python needs 2.7 CPU-seconds for a million records in batches of
-/// 10,000, or more, 2.0 to 2.2 in batches of 1,000, and no less in smaller ones (docs/benchmarks.md).
+/// 10,000, or more, 2.1 to 2.4 in batches of 1,000, and no less in smaller ones (docs/benchmarks.md).
 const EXEC_RECORDS_PER_BATCH: usize = 1_000;
 
 /// What all sources together say.

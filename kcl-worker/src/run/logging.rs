@@ -45,6 +45,9 @@ fn targets(default: &str) -> Result<Targets, Failure> {
 /// `Targets` takes a space for a part of a name, nothing for a level, and a span for a name.
 fn parse(text: &str) -> Result<Targets, String> {
     let pieces: Vec<&str> = text.split(',').map(str::trim).filter(|piece| !piece.is_empty()).collect();
+    if pieces.is_empty() {
+        return Err("it names no level".to_owned());
+    }
     match pieces.iter().find(|piece| piece.contains(['[', '{']) || piece.ends_with('=')) {
         Some(piece) => Err(format!("'{piece}' is no level, and no part of the program with its level")),
         None => pieces.join(",").parse().map_err(|error: ParseError| error.to_string()),
@@ -68,7 +71,7 @@ mod tests {
             );
             assert!(enabled("hyper", Level::WARN) && !enabled("hyper", Level::INFO), "{text}");
         }
-        for text in ["kcl_core[batch]=debug", "[{shard}]=debug", "kcl_core=", "kcl_core=loud"] {
+        for text in [" , ", "kcl_core[batch]=debug", "[{shard}]=debug", "kcl_core=", "kcl_core=loud"] {
             assert!(parse(text).is_err(), "{text}");
         }
     }

@@ -30,7 +30,7 @@ use crate::fleet::Fleet;
 /// delivered is known before what the next one has.
 const LOOK_INTERVAL: Duration = Duration::from_millis(10);
 
-/// A daemon waits up to half a minute before it makes the first rows, and looks at the table twice in a failover time.
+/// A daemon waits up to half a minute before it makes the first rows, and looks at the table once in two failover times.
 const JAVA_PATIENCE: Duration = Duration::from_mins(3);
 
 /// The same for both.
